@@ -1,0 +1,2 @@
+//! The `dmarc` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Received bytes → payloads.

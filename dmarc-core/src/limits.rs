@@ -1,0 +1,63 @@
+//! Every ceiling in one place. Reaching one is an error, never a truncation.
+
+/// Ceilings for what one message may cost, whatever its bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use]
+pub struct Limits {
+    /// Size of a message or file as received, in bytes. RFC 7489, Section 8 asks for at least 10 MB.
+    /// Default: 50 MiB.
+    pub message_bytes: u64,
+    /// Size of one payload after decompression, in bytes. Default: 64 MiB.
+    pub payload_bytes: u64,
+    /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; real reports
+    /// reach 103. Default: 250.
+    pub ratio: u64,
+    /// Containers inside containers (gzip, zip), counted from the MIME part or the file. Default: 3.
+    pub nesting: u32,
+    /// Entries of one zip archive. Default: 64.
+    pub entries: u64,
+    /// MIME parts of one message, those of included messages counted. Default: 256.
+    pub parts: u64,
+    /// Depth of XML elements or JSON values. Default: 32.
+    pub depth: u32,
+    /// XML elements in one document; a record has about 25. Default: 20,000,000.
+    pub elements: u64,
+    /// Attributes and namespace declarations of one XML element. Default: 64.
+    pub attributes: u64,
+    /// One text, in bytes. Default: 64 KiB.
+    pub text_bytes: u64,
+    /// Records of one report (TLS reports: policies and failure details). Default: 2,000,000.
+    pub records: u64,
+    /// DKIM results, SPF results, override reasons and extensions of one record, each. Default: 1,000.
+    pub results: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 50 << 20,
+            payload_bytes: 64 << 20,
+            ratio: 250,
+            nesting: 3,
+            entries: 64,
+            parts: 256,
+            depth: 32,
+            elements: 20_000_000,
+            attributes: 64,
+            text_bytes: 64 << 10,
+            records: 2_000_000,
+            results: 1_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Compares `value` with the ceiling `max` named `limit`.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if `value` is larger.
+    pub(crate) fn check(limit: &'static str, value: u64, max: u64) -> crate::Result<()> {
+        if value > max { Err(crate::Error::limit(limit, max)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,1 @@
+//! From mail to outcomes.
