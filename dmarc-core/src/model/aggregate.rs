@@ -66,7 +66,7 @@ impl ReportMetadata<'_> {
         if !name.is_empty() {
             return name.to_lowercase();
         }
-        let domain = self.email.rsplit_once('@').map_or(self.email.as_ref(), |(_, domain)| domain);
+        let domain = self.email.rsplit_once('@').map_or_else(|| self.email.as_ref(), |(_, domain)| domain);
         Domain::new(domain).as_str().to_owned()
     }
 }

@@ -19,7 +19,7 @@ pub use tlsrpt::TlsReport;
 #[non_exhaustive]
 pub enum Report<'a> {
     /// A DMARC aggregate report (RFC 9990, RFC 7489).
-    Aggregate(AggregateReport<'a>),
+    Aggregate(Box<AggregateReport<'a>>),
     /// A DMARC failure report (RFC 9991, RFC 6591).
     Failure(Box<FailureReport<'a>>),
     /// An SMTP TLS report (RFC 8460).
@@ -40,7 +40,7 @@ impl Report<'_> {
     #[must_use]
     pub fn into_owned(self) -> Report<'static> {
         match self {
-            Self::Aggregate(report) => Report::Aggregate(report.into_owned()),
+            Self::Aggregate(report) => Report::Aggregate(Box::new(report.into_owned())),
             Self::Failure(report) => Report::Failure(Box::new(report.into_owned())),
             Self::Tls(report) => Report::Tls(report.into_owned()),
         }
@@ -57,6 +57,13 @@ pub(crate) fn owned_option(text: Option<Cow<'_, str>>) -> Option<Cow<'static, st
 
 pub(crate) fn owned_list(list: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
     list.into_iter().map(owned).collect()
+}
+
+/// A value of a vocabulary, for parsers that read any of them.
+pub(crate) trait Word<'a>: Sized {
+    fn read(word: Cow<'a, str>) -> Self;
+    fn word(&self) -> &str;
+    fn is_known(&self) -> bool;
 }
 
 /// Declares a vocabulary of a report: known words, and `Other` for any word outside it, as received.
@@ -97,6 +104,20 @@ macro_rules! vocabulary {
                     $(Self::$variant => $name::$variant,)+
                     Self::Other(word) => $name::Other($crate::model::owned(word)),
                 }
+            }
+        }
+
+        impl<'a> $crate::model::Word<'a> for $name<'a> {
+            fn read(word: std::borrow::Cow<'a, str>) -> Self {
+                Self::new(word)
+            }
+
+            fn word(&self) -> &str {
+                self.as_str()
+            }
+
+            fn is_known(&self) -> bool {
+                !matches!(self, Self::Other(_))
             }
         }
 

@@ -1,10 +1,507 @@
-//! XML → [`AggregateReport`].
-use crate::error::Result;
-use crate::limits::Limits;
-use crate::model::AggregateReport;
-use crate::parse::Parsed;
+//! XML → [`AggregateReport`]: RFC 9990 (Appendix A), RFC 7489 (Appendix C) and the drafts before them, by one union
+//! parser. Elements may come in any order; a report's namespace and version never choose what is accepted.
+//!
+//! *Not supported:* validation against a schema; partial results of a document that is cut short (refused whole).
 
-/// Reads every document of a payload.
-pub fn parse<'a>(_payload: &'a str, _limits: &Limits) -> Vec<Result<Parsed<AggregateReport<'a>>>> {
-    Vec::new()
+use std::borrow::Cow;
+
+use super::value;
+use super::xml::{Element, Node, Xml};
+use crate::domain::{self, Domain};
+use crate::error::{ErrorKind, Result};
+use crate::limits::Limits;
+use crate::model::aggregate::{
+    ActionDisposition, AggregateReport, AuthResults, DateRange, DkimAuthResult, Extension, Identifiers, PolicyEvaluated,
+    PolicyOverride, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord, ReportMetadata, Row, SpfAuthResult,
+    Text,
+};
+use crate::model::auth::{DkimResultCode, SpfResultCode};
+use crate::parse::Parsed;
+use crate::quirk::{QuirkCode, Quirks};
+
+/// The namespace of RFC 9990, Section 6.1.
+const NAMESPACE: &str = "urn:ietf:params:xml:ns:dmarc-2.0";
+/// Signatures of one record beyond which RFC 9990, Section 3.1.3 has them left out.
+const LISTED_SIGNATURES: usize = 100;
+
+/// Reads every document of a payload, in order; after an error there are no more.
+///
+/// ```
+/// let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><report_id>1</report_id>
+///   <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+///   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+///   <record><row><source_ip>192.0.2.1</source_ip><count>7</count>
+///     <policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>
+///     <identifiers><header_from>example.org</header_from></identifiers><auth_results/></record></feedback>";
+/// let reports = dmarc_core::parse::aggregate::parse(xml, &dmarc_core::Limits::default());
+/// let report = &reports[0].as_ref().unwrap().report;
+/// assert_eq!(report.records[0].row.count, 7);
+/// ```
+pub fn parse<'a>(payload: &'a str, limits: &'a Limits) -> Vec<Result<Parsed<AggregateReport<'a>>>> {
+    let mut xml = Xml::new(payload, limits);
+    let mut reports = Vec::new();
+    loop {
+        let report = match xml.next_document() {
+            Ok(Some(_)) => Reader { xml: &mut xml, limits }.feedback(),
+            Ok(None) => break,
+            // What follows a complete document is not worth losing it.
+            Err(error) if !reports.is_empty() && error.kind() == ErrorKind::Xml => {
+                xml.quirks.note(QuirkCode::TrailingContent, "");
+                break;
+            }
+            Err(error) => Err(error),
+        };
+        let failed = report.is_err();
+        let mut quirks = std::mem::take(&mut xml.quirks);
+        if !reports.is_empty() {
+            quirks.note(QuirkCode::ConcatenatedDocuments, "");
+        }
+        reports.push(report.map(|report| Parsed::new(report, quirks)));
+        if failed {
+            return reports;
+        }
+    }
+    if let Some(Ok(last)) = reports.last_mut() {
+        last.quirks.extend(xml.quirks);
+    }
+    reports
+}
+
+struct Reader<'x, 'a> {
+    xml: &'x mut Xml<'a>,
+    limits: &'a Limits,
+}
+
+/// Keeps the first of several values of an element that occurs once.
+macro_rules! once {
+    ($reader:ident, $slot:expr, $value:expr) => {
+        if $slot.is_some() {
+            $reader.xml.skip_repeated()?;
+        } else {
+            $slot = $value;
+        }
+    };
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn feedback(&mut self) -> Result<AggregateReport<'a>> {
+        let mut report = AggregateReport {
+            namespace: self.xml.root_namespace().map(|uri| Cow::Owned(uri.to_owned())),
+            ..AggregateReport::default()
+        };
+        let (mut metadata, mut policy) = (None, None);
+        let mut index = 0;
+        while let Some(element) = self.xml.next_child()? {
+            match (element.is_ours, element.name.as_ref()) {
+                (true, "version") => once!(self, report.version, Some(self.xml.text()?)),
+                (true, "report_metadata") => once!(self, metadata, Some(self.report_metadata()?)),
+                (true, "policy_published") => once!(self, policy, Some(self.policy_published()?)),
+                (true, "extension" | "extensions") => self.extensions(&mut report.extension)?,
+                (true, "record") => {
+                    self.record(index, &mut report)?;
+                    index += 1;
+                    Limits::check("records", index, self.limits.records)?;
+                }
+                (true, _) => self.xml.skip_unknown()?,
+                (false, _) => self.extension(&element, &mut report.extension)?,
+            }
+        }
+        report.report_metadata = metadata.ok_or_else(|| self.missing("report_metadata"))?;
+        report.policy_published = policy.ok_or_else(|| self.missing("policy_published"))?;
+        note_dialect(&report, &mut self.xml.quirks);
+        Ok(report)
+    }
+
+    fn report_metadata(&mut self) -> Result<ReportMetadata<'a>> {
+        let mut metadata = ReportMetadata::default();
+        let (mut org_name, mut email, mut report_id, mut date_range) = (None, None, None, None);
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "org_name" => once!(self, org_name, Some(self.xml.text()?)),
+                "email" => once!(self, email, Some(self.xml.text()?)),
+                "extra_contact_info" => {
+                    once!(self, metadata.extra_contact_info, Some(self.lang_text(element)?));
+                }
+                "report_id" => once!(self, report_id, Some(self.xml.text()?)),
+                "date_range" => once!(self, date_range, Some(self.date_range()?)),
+                "error" => {
+                    let error = self.lang_text(element)?;
+                    self.push(&mut metadata.errors, error)?;
+                }
+                "generator" => once!(self, metadata.generator, Some(self.xml.text()?)),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        metadata.org_name = self.required(org_name, "report_metadata/org_name");
+        metadata.email = self.required(email, "report_metadata/email");
+        metadata.report_id = strip_brackets(self.required(report_id, "report_metadata/report_id"));
+        metadata.date_range = date_range.ok_or_else(|| self.missing("date_range"))?;
+        Ok(metadata)
+    }
+
+    fn date_range(&mut self) -> Result<DateRange> {
+        let (mut begin, mut end) = (None, None);
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "begin" => once!(self, begin, Some(self.seconds("begin")?)),
+                "end" => once!(self, end, Some(self.seconds("end")?)),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        let begin = begin.ok_or_else(|| self.missing("begin"))?;
+        let end = end.ok_or_else(|| self.missing("end"))?;
+        if end < begin || !value::is_plausible(begin) || !value::is_plausible(end) {
+            self.xml.quirks.note(QuirkCode::ImplausiblePeriod, format!("{begin} to {end}"));
+        }
+        Ok(DateRange::new(begin, end))
+    }
+
+    fn seconds(&mut self, name: &'static str) -> Result<i64> {
+        let raw = self.xml.text()?;
+        if raw.is_empty() {
+            return Err(self.missing(name));
+        }
+        let date = value::seconds(&raw).ok_or_else(|| self.xml.error(ErrorKind::BadValue(name)))?;
+        if date.is_odd {
+            self.xml.quirks.note(QuirkCode::NormalizedDate, raw);
+        }
+        Ok(date.value)
+    }
+
+    fn policy_published(&mut self) -> Result<PolicyPublished<'a>> {
+        let mut policy = PolicyPublished::default();
+        let mut domain = None;
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "domain" => once!(self, domain, Some(self.domain()?)),
+                "discovery_method" => once!(self, policy.discovery_method, self.xml.word()?),
+                "p" => once!(self, policy.p, self.xml.word()?),
+                "sp" => once!(self, policy.sp, self.xml.word()?),
+                "np" => once!(self, policy.np, self.xml.word()?),
+                "adkim" => once!(self, policy.adkim, self.xml.word()?),
+                "aspf" => once!(self, policy.aspf, self.xml.word()?),
+                "pct" => once!(self, policy.pct, Some(self.xml.text()?)),
+                "fo" => once!(self, policy.fo, Some(self.xml.text()?)),
+                "testing" | "t" => once!(self, policy.testing, self.xml.word()?),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        policy.domain = domain.filter(|domain| !domain.is_empty()).ok_or_else(|| self.missing("domain"))?;
+        if policy.p.is_none() {
+            self.xml.quirks.note(QuirkCode::MissingElement, "feedback/policy_published/p");
+        }
+        Ok(policy)
+    }
+
+    fn record(&mut self, index: u64, report: &mut AggregateReport<'a>) -> Result<()> {
+        let mut extensions = Vec::new();
+        let (mut row, mut identifiers, mut auth_results) = (None, None, None);
+        while let Some(element) = self.xml.next_child()? {
+            match (element.is_ours, element.name.as_ref()) {
+                (true, "row") => once!(self, row, Some(self.row()?)),
+                (true, "identifiers" | "identities") => once!(self, identifiers, Some(self.identifiers()?)),
+                (true, "auth_results") => once!(self, auth_results, Some(self.auth_results()?)),
+                (true, "extensions" | "extension") => self.extensions(&mut extensions)?,
+                (true, _) => self.xml.skip_unknown()?,
+                (false, _) => self.extension(&element, &mut extensions)?,
+            }
+        }
+        let (row, fault) = row.unwrap_or_else(|| (Row::default(), Some("row is absent".to_owned())));
+        let identifiers = identifiers.unwrap_or_else(|| self.absent("record/identifiers"));
+        let auth_results = auth_results.unwrap_or_else(|| self.absent("record/auth_results"));
+        let record = Record { row, identifiers, auth_results, extensions };
+        match fault {
+            None => report.records.push(record),
+            Some(reason) => {
+                self.xml.quirks.note(QuirkCode::RejectedRecord, &reason);
+                report.rejected_records.push(RejectedRecord { index, reason, record });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a row, and says why it cannot be counted if so.
+    fn row(&mut self) -> Result<(Row<'a>, Option<String>)> {
+        let (mut source_ip, mut count, mut evaluated) = (None, None, None);
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "source_ip" => once!(self, source_ip, Some(self.xml.text()?)),
+                "count" => once!(self, count, Some(self.xml.text()?)),
+                "policy_evaluated" => once!(self, evaluated, Some(self.policy_evaluated()?)),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        let count = self.count(count.as_deref());
+        let source_ip = self.source_ip(source_ip.as_deref());
+        let policy_evaluated = evaluated.unwrap_or_else(|| self.absent("row/policy_evaluated"));
+        let row = Row {
+            source_ip: source_ip.as_ref().ok().copied().flatten(),
+            count: *count.as_ref().unwrap_or(&0),
+            policy_evaluated,
+        };
+        Ok((row, count.err().or_else(|| source_ip.err())))
+    }
+
+    fn count(&mut self, raw: Option<&str>) -> Result<u64, String> {
+        let raw = raw.ok_or_else(|| "count is absent".to_owned())?;
+        let count = value::count(raw).ok_or_else(|| format!("count is {raw:?}"))?;
+        if count.is_odd {
+            self.xml.quirks.note(QuirkCode::NormalizedCount, raw);
+        }
+        Ok(count.value)
+    }
+
+    fn source_ip(&mut self, raw: Option<&str>) -> Result<Option<std::net::IpAddr>, String> {
+        let raw = raw.unwrap_or_default();
+        if value::is_masked(raw) {
+            self.xml.quirks.note(QuirkCode::MaskedIp, raw);
+            return Ok(None);
+        }
+        let ip = value::ip(raw).ok_or_else(|| format!("source_ip is {raw:?}"))?;
+        if ip.is_odd {
+            self.xml.quirks.note(QuirkCode::NormalizedIp, raw);
+        }
+        Ok(Some(ip.value))
+    }
+
+    fn policy_evaluated(&mut self) -> Result<PolicyEvaluated<'a>> {
+        let mut evaluated = PolicyEvaluated::default();
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "disposition" => once!(self, evaluated.disposition, self.xml.word()?),
+                "dkim" => once!(self, evaluated.dkim, self.xml.word()?),
+                "spf" => once!(self, evaluated.spf, self.xml.word()?),
+                "reason" => {
+                    if let Some(reason) = self.reason()? {
+                        self.push(&mut evaluated.reasons, reason)?;
+                    }
+                }
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        if evaluated.dkim.is_none() || evaluated.spf.is_none() || evaluated.disposition.is_none() {
+            self.xml.quirks.note(QuirkCode::MissingElement, "policy_evaluated/disposition, dkim or spf");
+        }
+        Ok(evaluated)
+    }
+
+    /// Reads a reason; `None` if the element is empty. Its type may stand there as bare text (rspamd 1.8).
+    fn reason(&mut self) -> Result<Option<PolicyOverrideReason<'a>>> {
+        let (mut kind, mut comment, mut bare, mut is_empty) = (None, None, None, true);
+        loop {
+            match self.xml.next_node()? {
+                Node::End => break,
+                Node::Text(text) => bare = Some(text),
+                Node::Child(element) => {
+                    is_empty = false;
+                    match element.name.as_ref() {
+                        "type" => once!(self, kind, self.xml.word()?),
+                        "comment" => once!(self, comment, Some(self.lang_text(element)?)),
+                        _ => self.xml.skip_unknown()?,
+                    }
+                }
+            }
+        }
+        if let (None, Some(text)) = (&kind, bare) {
+            self.xml.quirks.note(QuirkCode::StrayText, "policy_evaluated/reason");
+            kind = Some(PolicyOverride::new(text));
+        } else if kind.is_none() {
+            self.xml.quirks.note(QuirkCode::MissingElement, "policy_evaluated/reason/type");
+            if is_empty {
+                return Ok(None);
+            }
+        }
+        let kind = kind.unwrap_or(PolicyOverride::Other(Cow::Borrowed("")));
+        Ok(Some(PolicyOverrideReason { kind, comment: comment.filter(|comment| !comment.text.is_empty()) }))
+    }
+
+    fn identifiers(&mut self) -> Result<Identifiers<'a>> {
+        let mut identifiers = Identifiers::default();
+        let mut header_from = None;
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "header_from" => once!(self, header_from, Some(self.domain()?)),
+                "envelope_from" => once!(self, identifiers.envelope_from, Some(self.domain()?)),
+                "envelope_to" => once!(self, identifiers.envelope_to, Some(self.domain()?)),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        if header_from.as_ref().is_none_or(Domain::is_empty) {
+            self.xml.quirks.note(QuirkCode::MissingElement, "identifiers/header_from");
+        }
+        identifiers.header_from = header_from.unwrap_or_default();
+        Ok(identifiers)
+    }
+
+    fn auth_results(&mut self) -> Result<AuthResults<'a>> {
+        let mut results = AuthResults::default();
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "dkim" => {
+                    if let Some(dkim) = self.dkim()? {
+                        self.push(&mut results.dkim, dkim)?;
+                    }
+                }
+                "spf" => {
+                    if let Some(spf) = self.spf()? {
+                        self.push(&mut results.spf, spf)?;
+                    }
+                }
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        if results.dkim.len() > LISTED_SIGNATURES {
+            self.xml.quirks.note(QuirkCode::ManySignatures, results.dkim.len().to_string());
+        }
+        Ok(results)
+    }
+
+    fn dkim(&mut self) -> Result<Option<DkimAuthResult<'a>>> {
+        let (mut domain, mut selector, mut result, mut human_result) = (None, None, None, None);
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "domain" => once!(self, domain, Some(self.domain()?)),
+                "selector" => once!(self, selector, Some(self.xml.text()?)),
+                "result" => once!(self, result, self.xml.word()?),
+                "human_result" => once!(self, human_result, Some(self.lang_text(element)?)),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        if domain.is_none() && result.is_none() {
+            self.xml.quirks.note(QuirkCode::MissingElement, "auth_results/dkim/domain");
+            return Ok(None);
+        }
+        let result = result.unwrap_or_else(|| self.no_result("auth_results/dkim/result", DkimResultCode::Other));
+        Ok(Some(DkimAuthResult { domain: domain.unwrap_or_default(), selector, result, human_result }))
+    }
+
+    fn spf(&mut self) -> Result<Option<SpfAuthResult<'a>>> {
+        let (mut domain, mut scope, mut result, mut human_result) = (None, None, None, None);
+        while let Some(element) = self.xml.next_child()? {
+            match element.name.as_ref() {
+                "domain" => once!(self, domain, Some(self.domain()?)),
+                "scope" => once!(self, scope, self.xml.word()?),
+                "result" => once!(self, result, self.xml.word()?),
+                "human_result" => once!(self, human_result, Some(self.lang_text(element)?)),
+                _ => self.xml.skip_unknown()?,
+            }
+        }
+        if domain.is_none() && result.is_none() {
+            self.xml.quirks.note(QuirkCode::MissingElement, "auth_results/spf/domain");
+            return Ok(None);
+        }
+        let result = result.unwrap_or_else(|| self.no_result("auth_results/spf/result", SpfResultCode::Other));
+        Ok(Some(SpfAuthResult { domain: domain.unwrap_or_default(), scope, result, human_result }))
+    }
+
+    fn no_result<R>(&mut self, path: &str, other: impl FnOnce(Cow<'a, str>) -> R) -> R {
+        self.xml.quirks.note(QuirkCode::MissingElement, path);
+        other(Cow::Borrowed(""))
+    }
+
+    /// Reads the children of `extension` as they stand.
+    fn extensions(&mut self, list: &mut Vec<Extension<'a>>) -> Result<()> {
+        while let Some(element) = self.xml.next_child()? {
+            self.extension(&element, list)?;
+        }
+        Ok(())
+    }
+
+    fn extension(&mut self, element: &Element<'a>, list: &mut Vec<Extension<'a>>) -> Result<()> {
+        let xml = Cow::Borrowed(self.xml.raw_element(element)?);
+        let extension =
+            Extension { name: element.name.clone(), namespace: element.namespace.clone().map(Cow::Owned), xml };
+        self.push(list, extension)
+    }
+
+    fn lang_text(&mut self, element: Element<'a>) -> Result<Text<'a>> {
+        Ok(Text { text: self.xml.text()?, lang: element.lang.map(Cow::Owned) })
+    }
+
+    fn domain(&mut self) -> Result<Domain<'a>> {
+        let raw = self.xml.text()?;
+        let domain = Domain::new(raw.clone());
+        if !domain.is_empty() && (!domain.is_host_name() || !domain.as_str().eq_ignore_ascii_case(&raw)) {
+            self.xml.quirks.note(QuirkCode::OddDomain, raw);
+        }
+        Ok(domain)
+    }
+
+    fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
+        Limits::check("results", list.len() as u64 + 1, self.limits.results)?;
+        list.push(item);
+        Ok(())
+    }
+
+    fn required(&mut self, text: Option<Cow<'a, str>>, path: &str) -> Cow<'a, str> {
+        let text = text.unwrap_or_default();
+        if text.is_empty() {
+            self.xml.quirks.note(QuirkCode::MissingElement, format!("feedback/{path}"));
+        }
+        text
+    }
+
+    fn absent<T: Default>(&mut self, path: &str) -> T {
+        self.xml.quirks.note(QuirkCode::MissingElement, path);
+        T::default()
+    }
+
+    fn missing(&self, name: &'static str) -> crate::Error {
+        self.xml.error(ErrorKind::MissingElement(name))
+    }
+}
+
+/// Removes one surrounding pair of `<>` from a report identifier (RFC 9990, Section 3.5.1).
+fn strip_brackets(id: Cow<'_, str>) -> Cow<'_, str> {
+    match id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
+        None => id,
+        Some(_) => match id {
+            Cow::Borrowed(id) => Cow::Borrowed(id.get(1..id.len() - 1).unwrap_or(id)),
+            Cow::Owned(id) => Cow::Owned(id.get(1..id.len() - 1).unwrap_or(&id).to_owned()),
+        },
+    }
+}
+
+/// Notes what does not fit the dialect that the report seems to be in.
+fn note_dialect(report: &AggregateReport<'_>, quirks: &mut Quirks) {
+    let is_9990 = report.namespace.as_deref() == Some(NAMESPACE);
+    match report.version.as_deref() {
+        None if !is_9990 => quirks.note(QuirkCode::MissingVersion, ""),
+        Some(version) if !is_version_one(version) => quirks.note(QuirkCode::UnexpectedVersion, version),
+        _ => {}
+    }
+    let policy = &report.policy_published;
+    if !is_9990 && (policy.np.is_some() || policy.testing.is_some() || policy.discovery_method.is_some()) {
+        quirks.note(QuirkCode::HybridDialect, "feedback/policy_published");
+    }
+    if report.records.is_empty() && report.rejected_records.is_empty() {
+        quirks.note(QuirkCode::NoRecords, "");
+    }
+    for record in &report.records {
+        note_record(record, policy, is_9990, quirks);
+    }
+}
+
+fn note_record(record: &Record<'_>, policy: &PolicyPublished<'_>, is_9990: bool, quirks: &mut Quirks) {
+    let evaluated = &record.row.policy_evaluated;
+    if !is_9990 && evaluated.disposition == Some(ActionDisposition::Pass) {
+        quirks.note(QuirkCode::ValueNotInDialect, "disposition pass");
+    }
+    let foreign = |kind: &PolicyOverride<'_>| match kind {
+        PolicyOverride::Forwarded | PolicyOverride::SampledOut => is_9990,
+        PolicyOverride::PolicyTestMode => !is_9990,
+        _ => false,
+    };
+    for reason in evaluated.reasons.iter().filter(|reason| foreign(&reason.kind)) {
+        quirks.note(QuirkCode::ValueNotInDialect, reason.kind.as_str());
+    }
+    let header_from = &record.identifiers.header_from;
+    if !header_from.is_empty() && !domain::is_at_or_below(header_from.as_str(), policy.domain.as_str()) {
+        quirks.note(QuirkCode::ForeignHeaderFrom, header_from.as_str());
+    }
+}
+
+fn is_version_one(version: &str) -> bool {
+    let (whole, fraction) = version.split_once('.').unwrap_or((version, ""));
+    whole.trim_start_matches(['0', '+']) == "1" && fraction.bytes().all(|b| b == b'0')
 }

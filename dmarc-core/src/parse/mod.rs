@@ -4,6 +4,7 @@ mod auth;
 pub mod aggregate;
 pub mod failure;
 pub mod tlsrpt;
+pub(crate) mod value;
 mod xml;
 
 pub use auth::authentication_results;
