@@ -82,8 +82,7 @@ pub(crate) fn same_organization(a: &str, b: &str) -> bool {
 
 /// Whether `name` is `parent` or below it.
 pub(crate) fn is_at_or_below(name: &str, parent: &str) -> bool {
-    !parent.is_empty()
-        && name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    !parent.is_empty() && name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whether `name` is a name that DNS could hold, see [`Domain::is_host_name`].
@@ -106,7 +105,8 @@ mod tests {
 
     #[test]
     fn has_one_normal_form_for_case_dot_and_idn() {
-        for form in ["müller.example", "MÜLLER.example.", " xn--mller-kva.example", "xn--mller-kva.example"] {
+        for form in ["müller.example", "MÜLLER.example.", " xn--mller-kva.example", "xn--mller-kva.example"]
+        {
             assert_eq!(Domain::new(form).as_str(), "xn--mller-kva.example", "{form}");
         }
     }

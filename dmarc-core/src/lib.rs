@@ -5,11 +5,16 @@
 pub mod decode;
 pub mod domain;
 pub mod error;
+pub mod evaluate;
+pub mod findings;
+pub mod identity;
 pub mod limits;
 pub mod model;
 pub mod parse;
 pub mod quirk;
 pub mod read;
+pub mod record;
+pub mod time;
 
 pub use domain::Domain;
 pub use error::{Error, ErrorKind, Result};

@@ -565,7 +565,10 @@ mod tests {
 
     #[test]
     fn inclusive_and_exclusive_ends_fall_on_the_same_day() {
-        assert_eq!(DateRange::new(1_709_510_400, 1_709_596_799).day(), DateRange::new(1_709_510_400, 1_709_596_800).day());
+        assert_eq!(
+            DateRange::new(1_709_510_400, 1_709_596_799).day(),
+            DateRange::new(1_709_510_400, 1_709_596_800).day()
+        );
     }
 
     #[test]

@@ -206,7 +206,11 @@ impl FailureReport<'_> {
             dkim_canonicalized_header: owned_option(self.dkim_canonicalized_header),
             dkim_canonicalized_body: owned_option(self.dkim_canonicalized_body),
             spf_dns: owned_list(self.spf_dns),
-            other_fields: self.other_fields.into_iter().map(|(name, value)| (owned(name), owned(value))).collect(),
+            other_fields: self
+                .other_fields
+                .into_iter()
+                .map(|(name, value)| (owned(name), owned(value)))
+                .collect(),
             original: self.original.map(OriginalMessage::into_owned),
         }
     }

@@ -11,9 +11,9 @@ use crate::domain::{self, Domain};
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::aggregate::{
-    ActionDisposition, AggregateReport, AuthResults, DateRange, DkimAuthResult, Extension, Identifiers, PolicyEvaluated,
-    PolicyOverride, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord, ReportMetadata, Row, SpfAuthResult,
-    Text,
+    ActionDisposition, AggregateReport, AuthResults, DateRange, DkimAuthResult, Extension, Identifiers,
+    PolicyEvaluated, PolicyOverride, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord,
+    ReportMetadata, Row, SpfAuthResult, Text,
 };
 use crate::model::auth::{DkimResultCode, SpfResultCode};
 use crate::parse::Parsed;
@@ -371,7 +371,8 @@ impl<'a> Reader<'_, 'a> {
             self.xml.quirks.note(QuirkCode::MissingElement, "auth_results/dkim/domain");
             return Ok(None);
         }
-        let result = result.unwrap_or_else(|| self.no_result("auth_results/dkim/result", DkimResultCode::Other));
+        let result =
+            result.unwrap_or_else(|| self.no_result("auth_results/dkim/result", DkimResultCode::Other));
         Ok(Some(DkimAuthResult { domain: domain.unwrap_or_default(), selector, result, human_result }))
     }
 
@@ -390,7 +391,8 @@ impl<'a> Reader<'_, 'a> {
             self.xml.quirks.note(QuirkCode::MissingElement, "auth_results/spf/domain");
             return Ok(None);
         }
-        let result = result.unwrap_or_else(|| self.no_result("auth_results/spf/result", SpfResultCode::Other));
+        let result =
+            result.unwrap_or_else(|| self.no_result("auth_results/spf/result", SpfResultCode::Other));
         Ok(Some(SpfAuthResult { domain: domain.unwrap_or_default(), scope, result, human_result }))
     }
 
@@ -409,8 +411,11 @@ impl<'a> Reader<'_, 'a> {
 
     fn extension(&mut self, element: &Element<'a>, list: &mut Vec<Extension<'a>>) -> Result<()> {
         let xml = Cow::Borrowed(self.xml.raw_element(element)?);
-        let extension =
-            Extension { name: element.name.clone(), namespace: element.namespace.clone().map(Cow::Owned), xml };
+        let extension = Extension {
+            name: element.name.clone(),
+            namespace: element.namespace.clone().map(Cow::Owned),
+            xml,
+        };
         self.push(list, extension)
     }
 

@@ -1,7 +1,7 @@
 //! Payload → report. Knows formats, and no container.
 
-mod auth;
 pub mod aggregate;
+mod auth;
 pub mod failure;
 pub mod tlsrpt;
 pub(crate) mod value;
@@ -69,7 +69,10 @@ fn has_feedback_element(text: &str) -> bool {
         let tag = bytes.get(at + 1..).unwrap_or_default();
         let end = tag.iter().take(80).position(|b| matches!(b, b'>' | b'/') || b.is_ascii_whitespace());
         let name = end.and_then(|end| tag.get(..end)).unwrap_or_default();
-        let local = name.iter().rposition(|b| *b == b':').map_or(name, |colon| name.get(colon + 1..).unwrap_or_default());
+        let local = name
+            .iter()
+            .rposition(|b| *b == b':')
+            .map_or(name, |colon| name.get(colon + 1..).unwrap_or_default());
         local.eq_ignore_ascii_case(b"feedback")
     })
 }

@@ -33,7 +33,8 @@ fn without_separators(whole: &str) -> Option<String> {
     let is_digits = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
     let well_grouped = |group: &str| group.len() == 3 && is_digits(group);
     let plain = !whole.contains(',');
-    (is_digits(first) && (plain || first.len() <= 3) && groups.all(well_grouped)).then(|| whole.replace(',', ""))
+    (is_digits(first) && (plain || first.len() <= 3) && groups.all(well_grouped))
+        .then(|| whole.replace(',', ""))
 }
 
 /// Whether a reporter hid the address or left it empty (`X.X.X.X`, `*`).
@@ -109,14 +110,28 @@ mod tests {
 
     #[test]
     fn reads_odd_counts_that_are_whole_numbers() {
-        for (raw, expected) in [("7", 7), ("+7", 7), ("1.0", 1), ("1,000", 1_000), (" 12,345,678.00 ", 12_345_678)] {
+        for (raw, expected) in
+            [("7", 7), ("+7", 7), ("1.0", 1), ("1,000", 1_000), (" 12,345,678.00 ", 12_345_678)]
+        {
             assert_eq!(count(raw).map(|c| c.value), Some(expected), "{raw}");
         }
     }
 
     #[test]
     fn reads_no_count_that_it_would_have_to_guess() {
-        for raw in ["", "0", "-3", "abc", "1.5", "1,00", "10,0000", "1e3", "18446744073709551616", "9007199254740993", ","] {
+        for raw in [
+            "",
+            "0",
+            "-3",
+            "abc",
+            "1.5",
+            "1,00",
+            "10,0000",
+            "1e3",
+            "18446744073709551616",
+            "9007199254740993",
+            ",",
+        ] {
             assert!(count(raw).is_none(), "{raw}");
         }
     }
@@ -150,7 +165,9 @@ mod tests {
 
     #[test]
     fn reads_dates_in_the_forms_that_are_sent() {
-        for raw in ["1709510400", "1709510400.0", "1709510400000", "2024-03-04T00:00:00Z", "2024-03-04 00:00:00"] {
+        for raw in
+            ["1709510400", "1709510400.0", "1709510400000", "2024-03-04T00:00:00Z", "2024-03-04 00:00:00"]
+        {
             assert_eq!(seconds(raw).map(|date| date.value), Some(1_709_510_400), "{raw}");
         }
         for raw in ["", "yesterday", "99999999999999999999", "1709510400.x"] {

@@ -170,7 +170,8 @@ impl<'a> Xml<'a> {
                 Event::Eof => return Err(self.cut_short()),
                 _ => {}
             }
-            Limits::check("text_bytes", text.len() as u64, self.limits.text_bytes).map_err(|e| e.at(start as u64))?;
+            Limits::check("text_bytes", text.len() as u64, self.limits.text_bytes)
+                .map_err(|e| e.at(start as u64))?;
         }
     }
 
@@ -294,7 +295,8 @@ impl<'a> Xml<'a> {
         let mut attributes = tag.attributes();
         // Duplicates are looked for by comparing all pairs, which the ceiling keeps cheap.
         for (count, attribute) in attributes.with_checks(false).enumerate() {
-            Limits::check("attributes", count as u64 + 1, self.limits.attributes).map_err(|e| e.at(self.offset()))?;
+            Limits::check("attributes", count as u64 + 1, self.limits.attributes)
+                .map_err(|e| e.at(self.offset()))?;
             let attribute =
                 attribute.map_err(|error| Error::new(ErrorKind::Xml).at(self.offset()).with_source(error))?;
             Limits::check("text_bytes", attribute.value.len() as u64, self.limits.text_bytes)

@@ -1,0 +1,161 @@
+//! One finding: what, who, how much, how sure, why, and what to do.
+
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+use super::class::{Class, Severity};
+use crate::record::FlatRecord;
+
+/// The version of the rules; part of every id, so that a changed rule makes new findings.
+const RULES_VERSION: &str = "1";
+/// Characters of an id: Crockford's Base32, in which none is taken for another.
+const ID_CHARACTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Rows shown as evidence of a finding.
+const ROWS: usize = 3;
+
+/// What was found about one source (or about a report, or about TLS at one host).
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Finding {
+    /// Stable over runs and machines: made from rule, domain and cluster, never from counts or dates.
+    pub id: String,
+    /// What it is.
+    pub class: Class,
+    /// How much it matters.
+    pub severity: Severity,
+    /// How sure the class is, 0 to 100; the caps that applied are named in `against`.
+    pub confidence: u8,
+    /// The Organizational Domain that it is about.
+    pub domain: String,
+    /// Who sends.
+    pub source: Source,
+    /// Messages (TLS: failed sessions).
+    pub messages: u64,
+    /// Messages of these that reached the recipient though DMARC failed (replay: though the signature is stolen).
+    pub delivered: u64,
+    /// Beginning of the first report that has it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
+    pub first_seen: i64,
+    /// End of the last report that has it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
+    pub last_seen: i64,
+    /// What speaks for the class, and the largest rows behind it.
+    pub evidence: Vec<Evidence>,
+    /// What speaks against it, or limits how sure it can be.
+    pub against: Vec<Evidence>,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Who sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Source {
+    /// A name for people; may hold text that a sender or reporter chose.
+    pub name: String,
+    /// Number of hosts.
+    pub hosts: u64,
+    /// The hosts, sorted.
+    pub ips: Vec<IpAddr>,
+}
+
+/// One thing that speaks for or against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(untagged))]
+#[non_exhaustive]
+pub enum Evidence {
+    /// A step of the score.
+    Score {
+        /// What was observed.
+        fact: String,
+        /// What it adds to the score.
+        points: i32,
+    },
+    /// An observed fact.
+    Fact {
+        /// What was observed.
+        fact: String,
+    },
+    /// A ceiling on the confidence.
+    Cap {
+        /// What was observed.
+        fact: String,
+        /// The ceiling.
+        cap: u8,
+    },
+    /// A row of a report.
+    Row {
+        /// The row.
+        row: EvidenceRow,
+    },
+}
+
+impl Evidence {
+    pub(super) fn fact(fact: impl Into<String>) -> Self {
+        Self::Fact { fact: fact.into() }
+    }
+}
+
+/// A row of a report, and where to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct EvidenceRow {
+    /// The mail or file, and the part in it.
+    pub origin: String,
+    /// Who reported.
+    pub reporter: String,
+    /// The reporter's identifier of the report.
+    pub report_id: String,
+    /// The host.
+    pub source_ip: Option<IpAddr>,
+    /// Messages.
+    pub messages: u64,
+    /// The Author Domain.
+    pub header_from: String,
+}
+
+/// The id of what `rule` says about `cluster` of `domain`.
+pub(super) fn id(rule: &str, domain: &str, cluster: &str, cause: &str) -> String {
+    let text = [RULES_VERSION, rule, domain, cluster, cause].join("\u{1f}");
+    let digest = Sha256::digest(text.as_bytes());
+    let bits = digest.iter().take(4).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let character =
+        |n: u32| ID_CHARACTERS.get((bits >> (5 * n) & 31) as usize).map_or('0', |c| char::from(*c));
+    format!("F-{}", (0..6).map(character).collect::<String>())
+}
+
+/// The largest of `records` as evidence, in an order that does not depend on theirs.
+pub(super) fn rows<'r>(records: impl Iterator<Item = &'r FlatRecord>) -> impl Iterator<Item = Evidence> {
+    let mut records: Vec<&FlatRecord> = records.collect();
+    records.sort_by_key(|r| {
+        (
+            std::cmp::Reverse(r.message_count),
+            &r.report.reporter,
+            r.report.period,
+            &r.report.report_id,
+            r.source_ip,
+        )
+    });
+    records.truncate(ROWS);
+    records.into_iter().map(|record| Evidence::Row {
+        row: EvidenceRow {
+            origin: record.report.origin.clone(),
+            reporter: record.report.reporter.clone(),
+            report_id: record.report.report_id.clone(),
+            source_ip: record.source_ip,
+            messages: record.message_count,
+            header_from: record.header_from.clone(),
+        },
+    })
+}
+
+/// Writes seconds since the Unix epoch as RFC 3339, UTC.
+#[cfg(feature = "serde")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn rfc3339<S: serde::Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&crate::time::rfc3339(*seconds))
+}

@@ -1,0 +1,234 @@
+//! From records to findings: who sends as a domain without authorisation, and what else needs a decision.
+//!
+//! Everything here is a pure function of the records, of what is known about hosts and of the tables in
+//! [`weights`] and `data/services.toml`. The order of [`rules`] decides; nothing that a sender chooses counts as
+//! innocence: a name of a host only where it is forward-confirmed, a domain only where it authenticated.
+//!
+//! *Not supported yet:* operator decisions, novelty, prefix and ASN databases.
+
+mod class;
+mod cluster;
+mod finding;
+mod observe;
+mod remedy;
+mod rules;
+mod score;
+mod services;
+mod tls;
+mod weights;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+pub use class::{Class, Severity};
+pub use finding::{Evidence, EvidenceRow, Finding, Source};
+pub use services::{Service, ServiceKind};
+pub use tls::{TlsObservation, tls_observations};
+
+use crate::domain::organizational;
+use crate::record::FlatRecord;
+
+/// What is known about a host, from its owner's configuration and from DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostFacts {
+    /// Whether it lies in a network that the owner declared.
+    pub is_own: bool,
+    /// Its name in reverse DNS.
+    pub name: HostName,
+}
+
+impl HostFacts {
+    /// Puts together what is known about a host.
+    #[must_use]
+    pub fn new(is_own: bool, name: HostName) -> Self {
+        Self { is_own, name }
+    }
+}
+
+/// The name of a host in reverse DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostName {
+    /// Nobody asked.
+    #[default]
+    NotLookedUp,
+    /// It has none.
+    Nameless,
+    /// It claims a name that does not resolve back to it: anybody can do that.
+    Unconfirmed(String),
+    /// Its name resolves back to it.
+    Confirmed(String),
+}
+
+/// A report that is in no total, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetAside {
+    /// [`Class::ReportUntrusted`] or [`Class::ReportConflict`].
+    pub class: Class,
+    /// The policy domain that the report is about.
+    pub policy_domain: String,
+    /// Who it says it is from.
+    pub reporter: String,
+    /// The mail or file.
+    pub origin: String,
+    /// Why it is set aside.
+    pub reason: String,
+    /// Messages that it claims.
+    pub messages: u64,
+    /// The period that it claims: seconds since the Unix epoch, UTC.
+    pub period: (i64, i64),
+}
+
+impl SetAside {
+    /// Sets the report of `origin` aside.
+    pub fn new(class: Class, origin: String, reason: String) -> Self {
+        Self {
+            class,
+            policy_domain: String::new(),
+            reporter: String::new(),
+            origin,
+            reason,
+            messages: 0,
+            period: (0, 0),
+        }
+    }
+}
+
+/// A failure report, as far as findings use it: as a pointer from a host to an example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailureObservation {
+    /// The host that sent.
+    pub source_ip: IpAddr,
+    /// The domain that it used.
+    pub domain: String,
+    /// The mail or file.
+    pub origin: String,
+}
+
+impl FailureObservation {
+    /// A failure report about `source_ip` sending as `domain`, read from `origin`.
+    pub fn new(source_ip: IpAddr, domain: String, origin: String) -> Self {
+        Self { source_ip, domain, origin }
+    }
+}
+
+/// What findings are made from.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Input<'a> {
+    /// Records of reports that count: no duplicate, no conflict, nothing untrusted.
+    pub records: &'a [FlatRecord],
+    /// Sessions of TLS reports that count.
+    pub tls: &'a [TlsObservation],
+    /// Failure reports.
+    pub failures: &'a [FailureObservation],
+    /// Reports that do not count.
+    pub set_aside: &'a [SetAside],
+    /// What is known about a host.
+    pub host: &'a dyn Fn(IpAddr) -> HostFacts,
+}
+
+impl std::fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Input")
+            .field("records", &self.records.len())
+            .field("tls", &self.tls.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Input<'a> {
+    /// Findings over `records` alone, with what `host` knows; add the rest by its field.
+    pub fn new(records: &'a [FlatRecord], host: &'a dyn Fn(IpAddr) -> HostFacts) -> Self {
+        Self { records, tls: &[], failures: &[], set_aside: &[], host }
+    }
+}
+
+/// The answer: key figures by domain, and findings with the worst first.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use]
+#[non_exhaustive]
+pub struct Findings {
+    /// The time that the reports cover, in seconds since the Unix epoch, UTC; `None` without a report.
+    pub period: Option<(i64, i64)>,
+    /// One entry for each Organizational Domain, by name.
+    pub domains: Vec<DomainSummary>,
+    /// The findings of all domains: by domain, then worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// Key figures of one Organizational Domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct DomainSummary {
+    /// The Organizational Domain of the policy domains.
+    pub domain: String,
+    /// Messages in its records.
+    pub messages: u64,
+    /// Messages that passed DMARC.
+    pub dmarc_pass: u64,
+    /// Messages that failed DMARC.
+    pub dmarc_fail: u64,
+    /// Messages that failed and were neither quarantined nor rejected.
+    pub delivered_failing: u64,
+    /// Records.
+    pub records: u64,
+    /// Reports.
+    pub reports: u64,
+    /// Different reporters.
+    pub reporters: u64,
+}
+
+/// Finds who sends as the domains of `input`. The same input in any order gives the same findings.
+pub fn find(input: &Input<'_>) -> Findings {
+    let mut by_domain: BTreeMap<&str, Vec<&FlatRecord>> = BTreeMap::new();
+    for record in input.records {
+        by_domain.entry(organizational(&record.report.policy_domain)).or_default().push(record);
+    }
+    let elsewhere = observe::failing_domains(input.records);
+    let mut findings = Vec::new();
+    let mut domains = Vec::new();
+    for (domain, records) in &by_domain {
+        domains.push(summarize(domain, records));
+        let view = observe::DomainView::new(domain, records, input, &elsewhere);
+        findings.extend(cluster::findings(&view));
+    }
+    findings.extend(tls::findings(input.tls));
+    findings.extend(cluster::set_aside(input.set_aside));
+    findings.sort_by(|a, b| {
+        let worst = |f: &Finding| std::cmp::Reverse((f.severity, f.delivered, f.messages));
+        (&a.domain, worst(a), &a.id).cmp(&(&b.domain, worst(b), &b.id))
+    });
+    Findings { period: period(input), domains, findings }
+}
+
+fn summarize(domain: &str, records: &[&FlatRecord]) -> DomainSummary {
+    let mut summary = DomainSummary { domain: domain.to_owned(), ..DomainSummary::default() };
+    let mut reports = BTreeSet::new();
+    let mut reporters = BTreeSet::new();
+    for record in records {
+        let count = record.message_count;
+        let result = if record.is_pass() { &mut summary.dmarc_pass } else { &mut summary.dmarc_fail };
+        *result = result.saturating_add(count);
+        summary.messages = summary.messages.saturating_add(count);
+        if !record.is_pass() && record.is_delivered {
+            summary.delivered_failing = summary.delivered_failing.saturating_add(count);
+        }
+        summary.records += 1;
+        reporters.insert(record.report.reporter.as_str());
+        reports.insert(observe::report_key(record));
+    }
+    summary.reports = reports.len() as u64;
+    summary.reporters = reporters.len() as u64;
+    summary
+}
+
+fn period(input: &Input<'_>) -> Option<(i64, i64)> {
+    let records = input.records.iter().map(|record| (record.report.period.begin, record.report.period.end));
+    let tls = input.tls.iter().map(|tls| tls.period);
+    records.chain(tls).reduce(|(begin, end), (b, e)| (begin.min(b), end.max(e)))
+}

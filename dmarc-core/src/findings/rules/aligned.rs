@@ -1,0 +1,48 @@
+//! Aligned passes: ours, forwarded unchanged, or replayed.
+
+use super::{Context, Verdict};
+use crate::findings::class::Class;
+use crate::findings::observe::{Place, authenticated_service};
+use crate::findings::services::{Service, ServiceKind};
+
+/// Rule 3: SPF passed and aligned.
+pub(super) fn by_spf(context: &Context<'_, '_>) -> Option<Verdict> {
+    context
+        .signals
+        .spf_aligned
+        .then(|| Verdict::new(Class::Authorized, "aligned-spf", 95, "SPF passes and aligns"))
+}
+
+/// Rule 4: DKIM passed and aligned, SPF did not.
+pub(super) fn by_dkim_only(context: &Context<'_, '_>) -> Option<Verdict> {
+    if !context.signals.dkim_aligned {
+        return None;
+    }
+    Some(if context.host.place == Place::Own || context.host.passed_spf() {
+        Verdict::new(Class::Authorized, "aligned-dkim", 95, "DKIM passes and aligns, from a host of ours")
+    } else if sends_for_us(context) {
+        Verdict::new(
+            Class::Authorized,
+            "aligned-dkim",
+            90,
+            "DKIM passes and aligns, from a service that sends for us",
+        )
+    } else if context.view.replaying.contains(&context.host.ip) {
+        Verdict::new(
+            Class::SuspectReplay,
+            "replay",
+            70,
+            "our valid signature comes in a burst from hosts never seen before",
+        )
+    } else {
+        Verdict::new(Class::ForwardedIntact, "forwarded", 80, "our signature is intact, the host is not ours")
+    })
+}
+
+/// A service is a known sender where it sends for customers, or uses a selector that none of our own hosts uses.
+fn sends_for_us(context: &Context<'_, '_>) -> bool {
+    let by_kind = |service: &Service| {
+        service.kind == ServiceKind::Sender || !context.view.knows_selector(&context.signals.own_keys_passing)
+    };
+    context.host.service.or_else(|| authenticated_service(context.signals)).is_some_and(by_kind)
+}

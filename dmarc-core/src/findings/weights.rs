@@ -1,0 +1,79 @@
+//! Every weight, threshold and cap, in one table. They are proposals: measure them on labelled worlds and change them
+//! where the measurement says so.
+
+/// A step of the score: what it says, and its points.
+pub(super) struct Step {
+    pub(super) fact: &'static str,
+    pub(super) points: i32,
+}
+
+const fn step(fact: &'static str, points: i32) -> Step {
+    Step { fact, points }
+}
+
+// ---- score of sources with which nothing of ours authenticates: what raises it
+pub(super) const NOTHING_OF_OURS: Step = step("nothing of ours authenticates", 25);
+pub(super) const NO_CONFIRMED_NAME: Step = step("no host has a name that resolves back to it", 15);
+pub(super) const FAILS_ELSEWHERE: Step = step("fails for unrelated domains too", 15);
+pub(super) const SILENT_SUBDOMAIN: Step = step("uses a sub-domain from which nothing ever passed", 10);
+pub(super) const SEVERAL_REPORTERS: Step = step("at least 2 reporters saw it", 10);
+pub(super) const MANY_MESSAGES: Step = step("at least 100 messages", 10);
+pub(super) const NEW_AND_BURSTY: Step = step("appeared and was active for a few days only", 10);
+pub(super) const SEVERAL_REPORTS: Step = step("at least 2 reports have it", 5);
+// ---- and what lowers it
+pub(super) const ALSO_PASSES: Step = step("the same source also passes for this domain", -25);
+pub(super) const KNOWN_SERVICE: Step = step("the host belongs to a known service", -15);
+pub(super) const PARTLY_INDIRECT: Step = step("reporters call part of it forwarded", -15);
+pub(super) const STEADY: Step = step("seen steadily for 4 weeks or longer", -10);
+pub(super) const INCOMPLETE: Step = step("evidence is incomplete: address hidden, or DNS errors", -10);
+
+/// Score from which it is a spoof.
+pub(super) const SPOOF_SCORE: i32 = 50;
+/// Messages for [`MANY_MESSAGES`].
+pub(super) const MANY: u64 = 100;
+/// Days that a burst lasts at most.
+pub(super) const BURST_DAYS: i64 = 10;
+/// Days of steady activity for [`STEADY`].
+pub(super) const STEADY_DAYS: i64 = 28;
+/// Fewer messages than this, in a single report, are too little to say anything.
+pub(super) const MINIMUM_MESSAGES: u64 = 3;
+
+// ---- campaigns
+/// Hosts that make a campaign.
+pub(super) const CAMPAIGN_HOSTS: usize = 5;
+/// Messages of one host of a campaign at most.
+pub(super) const CAMPAIGN_HOST_MESSAGES: u64 = 30;
+/// Days in which the hosts of a campaign, or of a replay, are active at most.
+pub(super) const CAMPAIGN_DAYS: i64 = 3;
+
+// ---- replay
+/// Messages with a valid signature from networks never seen before, within [`CAMPAIGN_DAYS`].
+pub(super) const REPLAY_MESSAGES: u64 = 300;
+/// Days of reports without which nobody can say "never seen before".
+pub(super) const REPLAY_HISTORY_DAYS: i64 = 7;
+
+// ---- caps on confidence: the lowest that applies
+pub(super) const CAP_ONE_REPORT: u8 = 45;
+pub(super) const CAP_DISAGREES: u8 = 50;
+pub(super) const CAP_FEW_MESSAGES: u8 = 50;
+pub(super) const CAP_ONE_REPORTER: u8 = 55;
+pub(super) const CAP_MIXED: u8 = 55;
+pub(super) const CAP_LONG_AGO: u8 = 55;
+pub(super) const CAP_UNVERIFIED: u8 = 60;
+pub(super) const CAP_NOT_LOOKED_UP: u8 = 70;
+/// Messages below which [`CAP_FEW_MESSAGES`] applies.
+pub(super) const FEW_MESSAGES: u64 = 10;
+/// Days without a sign of it after which [`CAP_LONG_AGO`] applies.
+pub(super) const LONG_AGO_DAYS: i64 = 30;
+
+// ---- severity
+/// Delivered messages from which unauthorised mail is of high severity.
+pub(super) const HIGH_DELIVERED: u64 = 50;
+/// Delivered messages from which unauthorised mail is of critical severity.
+pub(super) const CRITICAL_DELIVERED: u64 = 500;
+/// Own mail quarantined or rejected from which a broken source is of high severity.
+pub(super) const BROKEN_BLOCKED: u64 = 10;
+/// Own mail failing from which a broken source is of medium severity.
+pub(super) const BROKEN_FAILING: u64 = 10;
+/// Share of the domain's mail, in percent, from which a broken source is of medium severity.
+pub(super) const BROKEN_SHARE_PERCENT: u64 = 1;

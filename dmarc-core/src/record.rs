@@ -1,0 +1,102 @@
+//! The flat record that is judged: one for each counted record of an aggregate report.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::evaluate::evaluate;
+use crate::model::AggregateReport;
+use crate::model::aggregate::{ActionDisposition, AuthResults, DateRange, PolicyOverrideReason};
+
+/// How far the mail that brought a report is known to be genuine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Nothing was checked: a file, or a mail without a result that its owner trusts.
+    Unverified,
+    /// A configured authentication service says that it passed.
+    TrustedAuthres,
+}
+
+/// What all records of a report share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReportFacts {
+    /// Where the report was read from: mail or file, and part.
+    pub origin: String,
+    /// Who reported, see [`ReportMetadata::reporter`](crate::model::aggregate::ReportMetadata::reporter).
+    pub reporter: String,
+    /// The reporter's identifier of the report.
+    pub report_id: String,
+    /// The reporting period.
+    pub period: DateRange,
+    /// The DMARC Policy Domain, in normal form.
+    pub policy_domain: String,
+    /// The requested policy `p`, empty where absent.
+    pub policy: String,
+    /// How far the mail is known to be genuine.
+    pub trust: Trust,
+}
+
+/// One record of an aggregate report, evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlatRecord {
+    /// The report.
+    pub report: Arc<ReportFacts>,
+    /// The host that sent; `None` where the reporter masked it.
+    pub source_ip: Option<IpAddr>,
+    /// Number of messages.
+    pub message_count: u64,
+    /// Whether the receiver neither quarantined nor rejected the messages. An absent disposition counts as none.
+    pub is_delivered: bool,
+    /// Whether DKIM gave an aligned pass.
+    pub dkim_aligned: bool,
+    /// Whether SPF gave an aligned pass.
+    pub spf_aligned: bool,
+    /// Whether the raw results give something else.
+    pub disagrees: bool,
+    /// The Author Domain, in normal form.
+    pub header_from: String,
+    /// Raw results.
+    pub auth_results: AuthResults<'static>,
+    /// Why the receiver did other than the policy asks.
+    pub reasons: Vec<PolicyOverrideReason<'static>>,
+}
+
+impl FlatRecord {
+    /// Whether the messages passed DMARC.
+    pub fn is_pass(&self) -> bool {
+        self.dkim_aligned || self.spf_aligned
+    }
+}
+
+/// Flattens a report that came from `origin` by a mail of trust `trust`.
+pub fn flatten(report: AggregateReport<'static>, origin: String, trust: Trust) -> Vec<FlatRecord> {
+    let policy = report.policy_published;
+    let facts = Arc::new(ReportFacts {
+        origin,
+        reporter: report.report_metadata.reporter(),
+        report_id: report.report_metadata.report_id.into_owned(),
+        period: report.report_metadata.date_range,
+        policy_domain: policy.domain.as_str().to_owned(),
+        policy: policy.p.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        trust,
+    });
+    let flat = |record: crate::model::aggregate::Record<'static>| {
+        let evaluation = evaluate(&record, &policy);
+        let evaluated = record.row.policy_evaluated;
+        FlatRecord {
+            report: Arc::clone(&facts),
+            source_ip: record.row.source_ip,
+            message_count: record.row.count,
+            is_delivered: evaluated.disposition.as_ref().is_none_or(ActionDisposition::is_delivered),
+            dkim_aligned: evaluation.dkim_aligned,
+            spf_aligned: evaluation.spf_aligned,
+            disagrees: evaluation.disagrees,
+            header_from: record.identifiers.header_from.as_str().to_owned(),
+            auth_results: record.auth_results,
+            reasons: evaluated.reasons,
+        }
+    };
+    report.records.into_iter().map(flat).collect()
+}
