@@ -39,22 +39,36 @@ impl Row {
     /// Mail of our own host: both mechanisms pass.
     fn own() -> Self {
         let row = Self::new("192.0.2.1", 1_000);
-        Self { aligned: ("pass", "pass"), dkim: vec![("example.org", "s1", "pass")], spf: ("example.org", "pass"), ..row }
+        Self {
+            aligned: ("pass", "pass"),
+            dkim: vec![("example.org", "s1", "pass")],
+            spf: ("example.org", "pass"),
+            ..row
+        }
     }
 
     fn xml(&self) -> String {
         let dkim: String = self
             .dkim
             .iter()
-            .map(|(d, s, r)| format!("<dkim><domain>{d}</domain><selector>{s}</selector><result>{r}</result></dkim>"))
+            .map(|(d, s, r)| {
+                format!("<dkim><domain>{d}</domain><selector>{s}</selector><result>{r}</result></dkim>")
+            })
             .collect();
         format!(
             "<record><row><source_ip>{}</source_ip><count>{}</count><policy_evaluated>\
              <disposition>{}</disposition><dkim>{}</dkim><spf>{}</spf>{}</policy_evaluated></row>\
              <identifiers><header_from>{}</header_from></identifiers><auth_results>{dkim}\
              <spf><domain>{}</domain><scope>mfrom</scope><result>{}</result></spf></auth_results></record>",
-            self.ip, self.count, self.disposition, self.aligned.0, self.aligned.1, self.reason, self.header_from,
-            self.spf.0, self.spf.1
+            self.ip,
+            self.count,
+            self.disposition,
+            self.aligned.0,
+            self.aligned.1,
+            self.reason,
+            self.header_from,
+            self.spf.0,
+            self.spf.1
         )
     }
 }
@@ -91,7 +105,11 @@ fn confirmed(ip: &'static str, name: &'static str) -> impl Fn(IpAddr) -> HostFac
 
 fn named(ip: &'static str, name: HostName) -> impl Fn(IpAddr) -> HostFacts {
     move |asked| {
-        if asked.to_string() == ip { HostFacts::new(false, name.clone()) } else { HostFacts::new(false, HostName::Nameless) }
+        if asked.to_string() == ip {
+            HostFacts::new(false, name.clone())
+        } else {
+            HostFacts::new(false, HostName::Nameless)
+        }
     }
 }
 
@@ -130,7 +148,11 @@ fn takes_no_raw_pass_for_an_aligned_one() {
 
 #[test]
 fn passes_on_either_mechanism() {
-    let row = Row { aligned: ("pass", "fail"), dkim: vec![("example.org", "s1", "pass")], ..Row::new("192.0.2.9", 5) };
+    let row = Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass")],
+        ..Row::new("192.0.2.9", 5)
+    };
     let records = days(0..10, &with_own(vec![row]));
     let summary = &find(&Input::new(&records, &nameless)).domains[0];
     assert_eq!(summary.dmarc_fail, 0);
@@ -170,12 +192,19 @@ fn says_spoof_though_nothing_was_rejected_and_lowers_severity_where_all_was() {
     let blocked = Row { disposition: "reject", ..Row::new("198.51.100.7", 60) };
     let records = days(0..10, &with_own(vec![blocked]));
     let finding = finding_of(&records, &nameless, "198.51.100.7");
-    assert_eq!((finding.class, finding.severity, finding.delivered), (Class::UnauthorizedSpoof, Severity::Low, 0));
+    assert_eq!(
+        (finding.class, finding.severity, finding.delivered),
+        (Class::UnauthorizedSpoof, Severity::Low, 0)
+    );
 }
 
 #[test]
 fn never_tells_to_add_a_spoofer_or_forwarder_to_spf() {
-    let forwarded = Row { aligned: ("pass", "fail"), dkim: vec![("example.org", "s1", "pass")], ..Row::new("192.0.2.9", 5) };
+    let forwarded = Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass")],
+        ..Row::new("192.0.2.9", 5)
+    };
     let records = days(0..10, &with_own(vec![Row::new("198.51.100.7", 60), forwarded]));
     for ip in ["198.51.100.7", "192.0.2.9"] {
         let remedy = finding_of(&records, &nameless, ip).remedy;
@@ -221,7 +250,14 @@ fn asks_the_owner_about_a_service_that_passes_as_itself() {
 #[test]
 fn makes_one_campaign_of_many_tiny_hosts() {
     const IPS: [&str; 8] = [
-        "198.18.1.1", "198.18.2.2", "198.18.3.3", "198.18.4.4", "198.18.5.5", "198.18.6.6", "198.18.7.7", "198.18.8.8",
+        "198.18.1.1",
+        "198.18.2.2",
+        "198.18.3.3",
+        "198.18.4.4",
+        "198.18.5.5",
+        "198.18.6.6",
+        "198.18.7.7",
+        "198.18.8.8",
     ];
     let bots: Vec<Row> = IPS.iter().map(|ip| Row::new(ip, 2)).collect();
     let records = [days(0..14, &[Row::own()]), days(5..6, &bots)].concat();
@@ -232,8 +268,16 @@ fn makes_one_campaign_of_many_tiny_hosts() {
 
 #[test]
 fn suspects_replay_where_our_signature_bursts_from_a_new_network() {
-    let burst = Row { aligned: ("pass", "fail"), dkim: vec![("example.org", "s1", "pass")], ..Row::new("203.0.113.77", 900) };
-    let forwarder = Row { aligned: ("pass", "fail"), dkim: vec![("example.org", "s1", "pass")], ..Row::new("203.0.113.8", 9) };
+    let burst = Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass")],
+        ..Row::new("203.0.113.77", 900)
+    };
+    let forwarder = Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass")],
+        ..Row::new("203.0.113.8", 9)
+    };
     let records = [days(0..30, &[Row::own(), forwarder]), days(12..14, &[burst])].concat();
     assert_eq!(finding_of(&records, &nameless, "203.0.113.77").class, Class::SuspectReplay);
     assert_eq!(finding_of(&records, &nameless, "203.0.113.8").class, Class::ForwardedIntact);
@@ -241,16 +285,22 @@ fn suspects_replay_where_our_signature_bursts_from_a_new_network() {
 
 #[test]
 fn names_each_cap_on_its_confidence() {
-    let records = [days(0..10, &[Row::own()]), report("a.example", 3, &[Row::new("198.51.100.7", 60)])].concat();
+    let records =
+        [days(0..10, &[Row::own()]), report("a.example", 3, &[Row::new("198.51.100.7", 60)])].concat();
     let finding = finding_of(&records, &nameless, "198.51.100.7");
     assert!(finding.confidence <= 45);
-    assert!(finding.against.iter().any(|e| matches!(e, Evidence::Cap { cap: 45, .. })), "{:?}", finding.against);
+    assert!(
+        finding.against.iter().any(|e| matches!(e, Evidence::Cap { cap: 45, .. })),
+        "{:?}",
+        finding.against
+    );
 }
 
 #[test]
 fn keeps_its_id_whatever_the_counts_and_dates() {
     let id = |count, day| {
-        let records = [days(0..20, &[Row::own()]), days(day..day + 2, &[Row::new("198.51.100.7", count)])].concat();
+        let records =
+            [days(0..20, &[Row::own()]), days(day..day + 2, &[Row::new("198.51.100.7", count)])].concat();
         finding_of(&records, &nameless, "198.51.100.7").id
     };
     assert_eq!(id(60, 3), id(4_000, 11));

@@ -1,0 +1,465 @@
+//! Aggregate reports: dialects, deviations and refusals. A name that begins with a letter and two digits carries the id
+//! of a conformance case.
+
+use std::borrow::Cow;
+
+use dmarc_core::model::aggregate::{
+    ActionDisposition, AggregateReport, DmarcResult, PolicyOverride, SpfScope, Testing,
+};
+use dmarc_core::model::auth::SpfResultCode;
+use dmarc_core::{ErrorKind, Limits, Parsed, QuirkCode};
+use proptest::prelude::*;
+
+const META: &str = "<report_metadata><org_name>r.example</org_name><email>d@r.example</email><report_id>1</report_id>\
+    <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>";
+const POLICY: &str = "<policy_published><domain>example.com</domain><p>none</p></policy_published>";
+const NS: &str = "urn:ietf:params:xml:ns:dmarc-2.0";
+
+fn record(row: &str, identifiers: &str, auth: &str) -> String {
+    format!(
+        "<record><row>{row}</row><identifiers>{identifiers}</identifiers><auth_results>{auth}</auth_results></record>"
+    )
+}
+
+fn row(ip: &str, count: &str) -> String {
+    format!(
+        "<source_ip>{ip}</source_ip><count>{count}</count><policy_evaluated><disposition>none</disposition>\
+         <dkim>pass</dkim><spf>fail</spf></policy_evaluated>"
+    )
+}
+
+fn feedback(records: &str) -> String {
+    format!("<feedback><version>1.0</version>{META}{POLICY}{records}</feedback>")
+}
+
+/// A report of one plain record, whose auth_results are `auth`.
+fn with_auth(auth: &str) -> String {
+    feedback(&record(&row("192.0.2.1", "1"), "<header_from>example.com</header_from>", auth))
+}
+
+fn with_row(ip: &str, count: &str) -> String {
+    feedback(&record(&row(ip, count), "<header_from>example.com</header_from>", ""))
+}
+
+fn with_evaluated(evaluated: &str) -> String {
+    let row = format!(
+        "<source_ip>192.0.2.1</source_ip><count>1</count><policy_evaluated>{evaluated}</policy_evaluated>"
+    );
+    feedback(&record(&row, "<header_from>example.com</header_from>", ""))
+}
+
+fn parse_all(xml: &str) -> Vec<Result<Parsed<AggregateReport<'static>>, dmarc_core::Error>> {
+    let limits = Limits::default();
+    dmarc_core::parse::aggregate::parse(xml, &limits)
+        .into_iter()
+        .map(|report| report.map(|parsed| parsed.map(AggregateReport::into_owned)))
+        .collect()
+}
+
+fn parse(xml: &str) -> Parsed<AggregateReport<'static>> {
+    let mut reports = parse_all(xml);
+    assert_eq!(reports.len(), 1, "{xml}");
+    reports.remove(0).unwrap()
+}
+
+fn refuse(xml: &str) -> ErrorKind {
+    parse_all(xml).pop().unwrap().unwrap_err().kind()
+}
+
+fn codes(parsed: &Parsed<AggregateReport<'_>>) -> Vec<&'static str> {
+    parsed.quirks.as_slice().iter().map(|quirk| quirk.code.as_str()).collect()
+}
+
+#[test]
+fn a03_a05_keeps_absent_what_is_absent() {
+    let report = parse(&with_auth("")).report;
+    assert_eq!((&report.policy_published.np, &report.policy_published.testing), (&None, &None));
+    assert_eq!(report.records[0].identifiers.envelope_from, None);
+}
+
+#[test]
+fn a04_accepts_a_missing_version() {
+    let parsed = parse(&with_auth("").replace("<version>1.0</version>", ""));
+    assert_eq!(codes(&parsed), ["missing_version"]);
+}
+
+#[test]
+fn a06_a07_a08_reads_the_same_records_in_every_namespace_form() {
+    let plain = parse(&with_auth(
+        "<dkim><domain>example.com</domain><selector>s</selector><result>pass</result></dkim>",
+    ));
+    let default =
+        with_auth("<dkim><domain>example.com</domain><selector>s</selector><result>pass</result></dkim>");
+    let in_default = default.replace("<feedback>", "<feedback xmlns=\"http://dmarc.org/dmarc-xml/0.1\">");
+    let on_root = default
+        .replace("<feedback>", "<d:feedback xmlns:d=\"http://dmarc.org/dmarc-xml/0.1\">")
+        .replace("</feedback>", "</d:feedback>");
+    let on_all = default
+        .replace("</", "\u{1}")
+        .replace('<', "<d:")
+        .replace('\u{1}', "</d:")
+        .replace("<d:feedback>", &format!("<d:feedback xmlns:d=\"{NS}\">"));
+    for form in [in_default, on_root, on_all] {
+        let parsed = parse(&form);
+        assert_eq!(parsed.report.records, plain.report.records, "{form}");
+        assert_eq!(codes(&parsed), Vec::<&str>::new(), "{form}");
+    }
+}
+
+#[test]
+fn a09_reads_an_unknown_namespace_and_says_so() {
+    let parsed = parse(&with_auth("").replace("<feedback>", "<feedback xmlns=\"urn:x-unknown\">"));
+    assert_eq!((parsed.report.records.len(), codes(&parsed)), (1, vec!["unknown_namespace"]));
+}
+
+#[test]
+fn a10_does_not_mind_declarations_that_nobody_uses() {
+    let xsi = "<feedback xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">";
+    assert_eq!(codes(&parse(&with_auth("").replace("<feedback>", xsi))), Vec::<&str>::new());
+}
+
+#[test]
+fn a12_reads_t_as_testing() {
+    let parsed = parse(&with_auth("").replace("<p>none</p>", "<p>none</p><t>y</t><psd>n</psd>"));
+    assert_eq!(parsed.report.policy_published.testing, Some(Testing::Yes));
+    assert_eq!(codes(&parsed), ["unknown_element", "hybrid_dialect"]);
+}
+
+#[test]
+fn a14_a15_compares_version_as_a_number() {
+    for version in ["1", "1.00", "1.0"] {
+        assert_eq!(
+            codes(&parse(&with_auth("").replace(">1.0<", &format!(">{version}<")))),
+            Vec::<&str>::new()
+        );
+    }
+    assert_eq!(codes(&parse(&with_auth("").replace(">1.0<", ">2.0<"))), ["unexpected_version"]);
+}
+
+#[test]
+fn a17_passes_over_unknown_elements_with_one_quirk_a_path() {
+    let xml = with_auth("<arc/><arc/>").replace("</row>", "<weight>9<record/></weight></row>");
+    let parsed = parse(&xml);
+    assert_eq!(parsed.report.records.len(), 1);
+    let details: Vec<_> = parsed.quirks.as_slice().iter().map(|q| (q.detail.as_str(), q.count)).collect();
+    assert_eq!(details, [("feedback/record/row/weight", 1), ("feedback/record/auth_results/arc", 2)]);
+}
+
+#[test]
+fn a20_a26_keeps_dispositions_of_other_dialects() {
+    let disposition = |word: &str| {
+        parse(&with_evaluated(&format!("<disposition>{word}</disposition><dkim>fail</dkim><spf>fail</spf>")))
+    };
+    let pass = disposition("pass");
+    assert_eq!(pass.report.records[0].row.policy_evaluated.disposition, Some(ActionDisposition::Pass));
+    assert_eq!(codes(&pass), ["value_not_in_dialect"]);
+    let unknown = disposition("softfail");
+    let kept = ActionDisposition::Other(Cow::Borrowed("softfail"));
+    assert_eq!(unknown.report.records[0].row.policy_evaluated.disposition, Some(kept));
+    assert_eq!(codes(&unknown), ["unknown_value"]);
+}
+
+#[test]
+fn a22_reads_words_in_any_case_and_space() {
+    let parsed = parse(&with_evaluated("<disposition> none </disposition><dkim>Pass</dkim><spf>fail</spf>"));
+    assert_eq!(parsed.report.records[0].row.policy_evaluated.dkim, Some(DmarcResult::Pass));
+    assert_eq!(codes(&parsed), ["normalized_value", "normalized_value"]);
+}
+
+#[test]
+fn a23_a24_a25_takes_no_odd_spf_result_for_a_pass() {
+    for (word, expected) in [
+        ("hardfail", SpfResultCode::Fail),
+        ("unknown", SpfResultCode::Other(Cow::Borrowed("unknown"))),
+        ("policy", SpfResultCode::Policy),
+    ] {
+        let parsed =
+            parse(&with_auth(&format!("<spf><domain>example.com</domain><result>{word}</result></spf>")));
+        assert_eq!(parsed.report.records[0].auth_results.spf[0].result, expected);
+    }
+}
+
+#[test]
+fn a27_a28_a29_keeps_every_reason_in_order() {
+    let evaluated = "<disposition>none</disposition><dkim>fail</dkim><spf>fail</spf>\
+        <reason>sampled_out</reason><reason><type/><comment/></reason><reason><type>mailing_list</type></reason><reason/>";
+    let parsed = parse(&with_evaluated(evaluated));
+    let kinds: Vec<_> =
+        parsed.report.records[0].row.policy_evaluated.reasons.iter().map(|r| r.kind.clone()).collect();
+    let empty = PolicyOverride::Other(Cow::Borrowed(""));
+    assert_eq!(kinds, [PolicyOverride::SampledOut, empty, PolicyOverride::MailingList]);
+}
+
+#[test]
+fn a30_keeps_language() {
+    let xml = with_auth("").replace("</email>", "</email><error lang=\"de\">kaputt</error>");
+    let error = &parse(&xml).report.report_metadata.errors[0];
+    assert_eq!((error.text.as_ref(), error.lang.as_deref()), ("kaputt", Some("de")));
+}
+
+#[test]
+fn a32_tells_the_null_reverse_path_from_an_absent_one() {
+    let xml = with_auth("").replace("<header_from>", "<envelope_from/><header_from>");
+    assert!(parse(&xml).report.records[0].identifiers.envelope_from.as_ref().unwrap().is_empty());
+}
+
+#[test]
+fn a33_a34_a35_invents_no_results() {
+    let auth = parse(&with_auth("")).report.records[0].auth_results.clone();
+    assert!(auth.dkim.is_empty() && auth.spf.is_empty());
+    let xml = with_auth(
+        "<dkim><domain>example.com</domain><result>pass</result></dkim><spf><domain/><result>none</result></spf>",
+    );
+    let auth = parse(&xml).report.records[0].auth_results.clone();
+    assert_eq!((auth.dkim[0].selector.clone(), auth.spf[0].domain.is_empty()), (None, true));
+}
+
+#[test]
+fn a36_keeps_150_signatures() {
+    let parsed = parse(&with_auth(
+        &"<dkim><domain>a.example</domain><selector>s</selector><result>fail</result></dkim>".repeat(150),
+    ));
+    assert_eq!(parsed.report.records[0].auth_results.dkim.len(), 150);
+    assert_eq!(codes(&parsed), ["many_signatures"]);
+}
+
+#[test]
+fn a39_counts_a_record_whose_address_is_hidden() {
+    for ip in ["X.X.X.X", ""] {
+        let parsed = parse(&with_row(ip, "5"));
+        assert_eq!((parsed.report.records[0].row.source_ip, parsed.report.records[0].row.count), (None, 5));
+        assert!(parsed.quirks.contains(QuirkCode::MaskedIp));
+    }
+}
+
+#[test]
+fn a40_sets_records_aside_that_cannot_be_counted() {
+    for count in ["0", "-3", "abc", "18446744073709551616", ""] {
+        let parsed = parse(&with_row("192.0.2.1", count));
+        assert_eq!((parsed.report.records.len(), parsed.report.rejected_records.len()), (0, 1), "{count}");
+        assert!(parsed.report.rejected_records[0].reason.contains(count));
+    }
+    let parsed = parse(&with_row("999.1.2.3", "5"));
+    assert_eq!(parsed.report.rejected_records[0].reason, "source_ip is \"999.1.2.3\"");
+}
+
+#[test]
+fn a41_a42_a43_reads_odd_periods_and_says_so() {
+    let range = |begin: &str, end: &str| {
+        let xml = with_auth("").replace("1789171200", begin).replace("1789257599", end);
+        let parsed = parse(&xml);
+        (parsed.report.report_metadata.date_range, codes(&parsed))
+    };
+    let (normal, _) = range("1709510400", "1709596799");
+    assert_eq!(range("1709510400.0", "1709596799000"), (normal, vec!["normalized_date", "normalized_date"]));
+    assert_eq!(range("1709596799", "1709510400").1, ["implausible_period"]);
+    assert_eq!(range("1709510400", "1709510400").1, Vec::<&str>::new());
+}
+
+#[test]
+fn a45_keeps_a_report_without_records() {
+    assert_eq!(codes(&parse(&feedback(""))), ["no_records"]);
+}
+
+#[test]
+fn a46_uses_the_first_of_two_policies() {
+    let second = "<policy_published><domain>other.example</domain><p>reject</p></policy_published>";
+    let parsed = parse(&with_auth("").replace("<record>", &format!("{second}<record>")));
+    assert_eq!(parsed.report.policy_published.domain.as_str(), "example.com");
+    assert_eq!(codes(&parsed), ["repeated"]);
+}
+
+#[test]
+fn a47_flags_an_author_domain_outside_the_policy_domain() {
+    let parsed = parse(&with_auth("").replace("<header_from>example.com", "<header_from>notexample.com"));
+    assert_eq!(codes(&parsed), ["foreign_header_from"]);
+}
+
+#[test]
+fn a49_passes_over_stray_text() {
+    assert_eq!(codes(&parse(&with_auth("").replace("<p>none</p>", "<p>none</p>11"))), ["stray_text"]);
+}
+
+#[test]
+fn a50_names_the_reporter_by_its_mail_domain_where_it_has_no_name() {
+    let parsed = parse(&with_auth("").replace("<org_name>r.example</org_name>", "<org_name/>"));
+    assert_eq!(parsed.report.report_metadata.reporter(), "r.example");
+}
+
+#[test]
+fn keeps_extensions_as_they_are_and_takes_no_record_from_them() {
+    let xml = with_auth("")
+        .replace("<feedback>", "<feedback xmlns:e=\"https://e.example/1\">")
+        .replace("<record>", "<extension><e:x><record>no</record></e:x></extension><record>")
+        .replace("</record></feedback>", "<e:arc a=\"1\">pass</e:arc></record></feedback>");
+    let parsed = parse(&xml);
+    assert_eq!(parsed.report.extension[0].xml, "<e:x><record>no</record></e:x>");
+    assert_eq!(parsed.report.extension[0].namespace.as_deref(), Some("https://e.example/1"));
+    assert_eq!(parsed.report.records.len(), 1);
+    assert_eq!(parsed.report.records[0].extensions[0].xml, "<e:arc a=\"1\">pass</e:arc>");
+}
+
+#[test]
+fn reads_each_of_two_concatenated_documents() {
+    let xml = format!(
+        "<?xml version=\"1.0\"?>{}\n<?xml version=\"1.0\"?>{}",
+        with_row("192.0.2.1", "1"),
+        with_row("192.0.2.2", "2")
+    );
+    let reports = parse_all(&xml);
+    assert_eq!(reports.len(), 2);
+    assert!(reports[1].as_ref().unwrap().quirks.contains(QuirkCode::ConcatenatedDocuments));
+}
+
+#[test]
+fn keeps_a_complete_document_before_trailing_damage() {
+    let xml = format!("{}</oops>", with_row("192.0.2.1", "1"));
+    assert!(parse(&xml).quirks.contains(QuirkCode::TrailingContent));
+}
+
+#[test]
+fn refuses_a_document_that_is_cut_short_as_a_whole() {
+    let xml = with_row("192.0.2.1", "1");
+    let cut = xml.len() - "</feedback>".len();
+    assert_eq!(refuse(&xml[..cut]), ErrorKind::Truncated("feedback"));
+}
+
+#[test]
+fn x01_x02_refuses_a_document_type_before_reading_it() {
+    for doctype in
+        ["<!DOCTYPE b [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]>", "<!DOCTYPE f SYSTEM 'file:///etc/passwd'>"]
+    {
+        assert_eq!(
+            refuse(&format!("<?xml version='1.0'?>{doctype}{}", with_auth(""))),
+            ErrorKind::DoctypeForbidden
+        );
+    }
+}
+
+#[test]
+fn x06_finds_the_report_in_an_unclosed_wrapper() {
+    let parsed =
+        parse(&format!("<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\">{}", with_auth("")));
+    assert!(parsed.quirks.contains(QuirkCode::Salvaged));
+}
+
+#[test]
+fn x08_refuses_elements_one_deeper_than_the_limit() {
+    let depth = Limits::default().depth as usize;
+    let nested = |levels: usize| {
+        format!("<feedback>{}{}{META}{POLICY}</feedback>", "<x>".repeat(levels), "</x>".repeat(levels))
+    };
+    assert!(parse_all(&nested(depth - 1))[0].is_ok());
+    assert_eq!(refuse(&nested(depth)), ErrorKind::LimitExceeded { limit: "depth", max: depth as u64 });
+    assert_eq!(
+        refuse(&"<feedback>".repeat(200_000)),
+        ErrorKind::LimitExceeded { limit: "depth", max: depth as u64 }
+    );
+}
+
+#[test]
+fn x09_refuses_a_text_one_byte_over_the_limit() {
+    let max = Limits::default().text_bytes;
+    let name =
+        |bytes: u64| with_auth("").replace("r.example</org", &format!("{}</org", "x".repeat(bytes as usize)));
+    assert!(parse_all(&name(max))[0].is_ok());
+    assert_eq!(refuse(&name(max + 1)), ErrorKind::LimitExceeded { limit: "text_bytes", max });
+}
+
+#[test]
+fn refuses_one_record_element_attribute_or_result_over_the_limit() {
+    let one = record(
+        &row("192.0.2.1", "1"),
+        "<header_from>example.com</header_from>",
+        "<dkim><domain>a.example</domain><result>fail</result></dkim>",
+    );
+    let mut limits = Limits::default();
+    limits.records = 2;
+    let kind = |xml: &str, limits: &Limits| {
+        dmarc_core::parse::aggregate::parse(xml, limits).pop().unwrap().map(|_| ()).map_err(|e| e.kind())
+    };
+    assert_eq!(kind(&feedback(&one.repeat(2)), &limits), Ok(()));
+    assert_eq!(
+        kind(&feedback(&one.repeat(3)), &limits),
+        Err(ErrorKind::LimitExceeded { limit: "records", max: 2 })
+    );
+    let mut limits = Limits::default();
+    let max = feedback(&one).matches("</").count() as u64;
+    limits.elements = max;
+    assert_eq!(kind(&feedback(&one), &limits), Ok(()));
+    limits.elements = max - 1;
+    assert_eq!(
+        kind(&feedback(&one), &limits),
+        Err(ErrorKind::LimitExceeded { limit: "elements", max: max - 1 })
+    );
+    let mut limits = Limits::default();
+    limits.attributes = 1;
+    let xml = |attributes: &str| feedback("").replace("<feedback>", &format!("<feedback {attributes}>"));
+    assert_eq!(kind(&xml("a='1'"), &limits), Ok(()));
+    assert_eq!(
+        kind(&xml("a='1' b='2'"), &limits),
+        Err(ErrorKind::LimitExceeded { limit: "attributes", max: 1 })
+    );
+    let mut limits = Limits::default();
+    limits.results = 1;
+    assert_eq!(
+        kind(&with_auth(&"<dkim><domain>a.example</domain><result>fail</result></dkim>".repeat(2)), &limits),
+        Err(ErrorKind::LimitExceeded { limit: "results", max: 1 })
+    );
+}
+
+#[test]
+fn resolves_only_the_entities_of_xml() {
+    let parsed = parse(&with_auth("").replace("r.example</org", "A &amp; B &#x26; C &nbsp;&#0;</org"));
+    assert_eq!(parsed.report.report_metadata.org_name, "A & B & C &nbsp;\u{fffd}");
+    assert!(parsed.quirks.contains(QuirkCode::UnknownEntity));
+}
+
+#[test]
+fn refuses_a_report_without_period_or_policy_domain() {
+    assert_eq!(
+        refuse(&with_auth("").replace("<begin>1789171200</begin>", "")),
+        ErrorKind::MissingElement("begin")
+    );
+    assert_eq!(
+        refuse(&with_auth("").replace("<begin>1789171200", "<begin>soon")),
+        ErrorKind::BadValue("begin")
+    );
+    assert_eq!(
+        refuse(&with_auth("").replace("<domain>example.com</domain>", "")),
+        ErrorKind::MissingElement("domain")
+    );
+}
+
+#[test]
+fn reads_helo_and_two_spf_results() {
+    let one = "<spf><domain>a.example</domain><scope>helo</scope><result>pass</result></spf>";
+    let spf = parse(&with_auth(&one.repeat(2))).report.records[0].auth_results.spf.clone();
+    assert_eq!((spf.len(), spf[0].scope.clone()), (2, Some(SpfScope::Helo)));
+}
+
+proptest! {
+    #[test]
+    fn never_panics_on_any_text(text in ".{0,400}") {
+        parse_all(&text);
+    }
+
+    #[test]
+    fn never_panics_on_a_damaged_report(at in 0..900usize, junk in "[<>&;/a-z\"'= \u{0}\u{fe}]{0,12}") {
+        let mut xml = with_auth("<dkim><domain>example.com</domain><result>pass</result></dkim>");
+        let at = xml.floor_char_boundary(at.min(xml.len()));
+        xml.insert_str(at, &junk);
+        for report in parse_all(&xml).into_iter().flatten() {
+            // Whatever was recovered: a count is never invented.
+            prop_assert!(report.report.records.iter().all(|r| r.row.count >= 1));
+        }
+    }
+
+    #[test]
+    fn conserves_every_record_and_every_message(counts in proptest::collection::vec(1..1_000_000u64, 0..40)) {
+        let records: String = counts.iter().map(|c| record(&row("192.0.2.1", &c.to_string()), "<header_from>example.com</header_from>", "")).collect();
+        let report = parse(&feedback(&records)).report;
+        let read: Vec<u64> = report.records.iter().map(|r| r.row.count).collect();
+        prop_assert_eq!(read, counts);
+    }
+}
