@@ -1,10 +1,451 @@
-//! JSON → [`TlsReport`].
-use crate::error::Result;
+//! JSON → [`TlsReport`] (RFC 8460, Section 4.4).
+//!
+//! Owns the keys of the report and their tolerated forms. The JSON itself is read by `serde_json` into a small tree
+//! which holds known keys only, so that what a payload costs is bounded by [`Limits`] and not by its bytes.
+//!
+//! No count is ever guessed: a policy whose counts cannot be read is left out, a failure detail likewise, and a
+//! [`RejectedRecord`](QuirkCode::RejectedRecord) names it. Only an absent `total-failure-session-count` is 0.
+//!
+//! *Not supported:* JSON that is not well-formed, the example of RFC 8460, Appendix B as printed among it (a line end
+//! in a string); numbers beyond the range of a double, which `serde_json` refuses; a lone surrogate as `\uXXXX`;
+//! keys in other letter case; the key `additional-info-uri`, which exists in the grammar of RFC 8460 only.
+
+mod tree;
+
+use std::borrow::Cow;
+
+use tree::{Read, Value};
+
+use crate::domain::Domain;
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::TlsReport;
+use crate::model::tlsrpt::{
+    TlsDateRange, TlsFailure, TlsPolicy, TlsPolicyResult, TlsPolicyType, TlsResultType, TlsSummary,
+};
 use crate::parse::Parsed;
+use crate::quirk::{QuirkCode, Quirks};
 
-/// Reads every report of a payload.
-pub fn parse<'a>(_payload: &'a str, _limits: &Limits) -> Vec<Result<Parsed<TlsReport<'a>>>> {
-    Vec::new()
+/// 2005-01-01 and 2101-01-01, in seconds since the Unix epoch, UTC: no report covers a time outside.
+const PLAUSIBLE: std::ops::Range<i64> = 1_104_537_600..4_133_980_800;
+
+/// Reads every report of a payload: one JSON object, an array of them, or several behind each other.
+///
+/// The list has one entry a report, and is never empty. After JSON that is not well-formed or an exceeded ceiling the
+/// last entry is that error.
+///
+/// The entries are [`ErrorKind::Json`], [`ErrorKind::LimitExceeded`] (`depth`, `elements`, `text_bytes`, `records`,
+/// and `results` for the lists of one policy), or [`ErrorKind::MissingKey`] where a report lacks `date-range`,
+/// `start-datetime`, `end-datetime`, `report-id`, `policies`, or everything that names the reporter.
+pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<TlsReport<'a>>>> {
+    let mut reports = Vec::new();
+    let mut take = |read: Read<'a>| {
+        let mut mapper = Mapper { quirks: read.quirks, limits };
+        let report = mapper.report(read.value);
+        reports.push(report.map(|report| Parsed::new(report, mapper.quirks)));
+    };
+    let end = tree::read(payload, limits, &mut take);
+    match end {
+        Err(error) => reports.push(Err(error)),
+        Ok(trailing) => {
+            if let (true, Some(Ok(last))) = (trailing, reports.last_mut()) {
+                last.quirks.note(QuirkCode::TrailingContent, "");
+            }
+            if reports.is_empty() {
+                reports.push(Err(Error::new(ErrorKind::MissingKey("policies"))));
+            }
+        }
+    }
+    reports
+}
+
+/// Turns the tree of one report into the report.
+struct Mapper<'l> {
+    quirks: Quirks,
+    limits: &'l Limits,
+}
+
+/// The value of one key, taken out of its object.
+fn take<'a>(object: &mut Vec<(&'static str, Value<'a>)>, key: &str) -> Option<Value<'a>> {
+    let at = object.iter().position(|(known, _)| *known == key)?;
+    Some(object.swap_remove(at).1)
+}
+
+type Object<'a> = Vec<(&'static str, Value<'a>)>;
+
+impl Mapper<'_> {
+    fn report<'a>(&mut self, value: Value<'a>) -> Result<TlsReport<'a>> {
+        let Value::Object(mut object) = value else {
+            return Err(Error::new(ErrorKind::MissingKey("policies")));
+        };
+        let contact_info = self.required_text(&mut object, "contact-info", "contact-info");
+        let organization_name = self.text(&mut object, "organization-name", "organization-name");
+        if organization_name.is_none() {
+            let contact_domain = contact_info.as_deref().and_then(|contact| contact.rsplit_once('@'));
+            if !contact_domain.is_some_and(|(_, domain)| Domain::new(domain).is_host_name()) {
+                return Err(Error::new(ErrorKind::MissingKey("organization-name")));
+            }
+            self.quirks.note(QuirkCode::JsonMissingKey, "organization-name");
+        }
+        let date_range = self.date_range(&mut object)?;
+        let report_id = self.text(&mut object, "report-id", "report-id");
+        let report_id = report_id.ok_or_else(|| Error::new(ErrorKind::MissingKey("report-id")))?;
+        let policies = self.policies(take(&mut object, "policies"))?;
+        Ok(TlsReport {
+            organization_name: organization_name.unwrap_or_default(),
+            date_range,
+            contact_info,
+            report_id,
+            policies,
+        })
+    }
+
+    fn date_range<'a>(&mut self, object: &mut Object<'a>) -> Result<TlsDateRange<'a>> {
+        let Some(Value::Object(mut range)) = take(object, "date-range") else {
+            return Err(Error::new(ErrorKind::MissingKey("date-range")));
+        };
+        let (start_datetime, begin) = self.date(&mut range, "start-datetime")?;
+        let (end_datetime, end) = self.date(&mut range, "end-datetime")?;
+        if end < begin || !PLAUSIBLE.contains(&begin) || !PLAUSIBLE.contains(&end) {
+            self.quirks.note(QuirkCode::ImplausiblePeriod, format!("{start_datetime} {end_datetime}"));
+        }
+        Ok(TlsDateRange { start_datetime, end_datetime, begin, end })
+    }
+
+    fn date<'a>(&mut self, range: &mut Object<'a>, key: &'static str) -> Result<(Cow<'a, str>, i64)> {
+        let unusable = || Error::new(ErrorKind::MissingKey(key));
+        let text = self.text(range, key, key).ok_or_else(unusable)?;
+        let trimmed = text.trim();
+        let seconds = match trimmed.parse::<jiff::Timestamp>() {
+            Ok(instant) => instant.as_second(),
+            Err(_) => {
+                self.quirks.note(QuirkCode::JsonDate, format!("{key}: {trimmed}"));
+                odd_date(trimmed).ok_or_else(unusable)?
+            }
+        };
+        Ok((text, seconds))
+    }
+
+    fn policies<'a>(&mut self, value: Option<Value<'a>>) -> Result<Vec<TlsPolicyResult<'a>>> {
+        let list = match value {
+            Some(Value::List(list)) => list,
+            Some(object @ Value::Object(_)) => {
+                self.quirks.note(QuirkCode::JsonShape, "policies");
+                vec![object]
+            }
+            _ => return Err(Error::new(ErrorKind::MissingKey("policies"))),
+        };
+        let mut policies = Vec::with_capacity(list.len());
+        for (index, value) in list.into_iter().enumerate() {
+            policies.extend(self.policy_result(value, index)?);
+        }
+        Ok(policies)
+    }
+
+    fn reject(&mut self, place: &str) {
+        self.quirks.note(QuirkCode::RejectedRecord, place);
+    }
+
+    /// Reads one entry of `policies`; `None` if its counts cannot be read.
+    fn policy_result<'a>(&mut self, value: Value<'a>, index: usize) -> Result<Option<TlsPolicyResult<'a>>> {
+        let place = format!("policies[{index}]");
+        let Value::Object(mut object) = value else {
+            self.reject(&place);
+            return Ok(None);
+        };
+        let Some(summary) = self.summary(take(&mut object, "summary"), &place) else { return Ok(None) };
+        let policy = match take(&mut object, "policy") {
+            Some(Value::Object(policy)) => self.policy(policy)?,
+            value => {
+                let code = if value.is_some() { QuirkCode::JsonShape } else { QuirkCode::JsonMissingKey };
+                self.quirks.note(code, format!("{place}.policy"));
+                TlsPolicy::default()
+            }
+        };
+        let failure_details = self.failure_details(take(&mut object, "failure-details"), &place);
+        Ok(Some(TlsPolicyResult { policy, summary, failure_details }))
+    }
+
+    fn summary(&mut self, value: Option<Value<'_>>, place: &str) -> Option<TlsSummary> {
+        let Some(Value::Object(mut summary)) = value else {
+            self.reject(&format!("{place}.summary"));
+            return None;
+        };
+        let mut count = |key: &'static str, absent: Option<u64>| {
+            let count = match take(&mut summary, key) {
+                None | Some(Value::Null) if absent.is_some() => {
+                    self.quirks.note(QuirkCode::JsonMissingKey, key);
+                    absent
+                }
+                Some(value) => self.count(&value, key),
+                None => None,
+            };
+            if count.is_none() {
+                self.reject(&format!("{place}.summary.{key}"));
+            }
+            count
+        };
+        Some(TlsSummary {
+            total_successful_session_count: count("total-successful-session-count", None)?,
+            total_failure_session_count: count("total-failure-session-count", Some(0))?,
+        })
+    }
+
+    fn policy<'a>(&mut self, mut object: Object<'a>) -> Result<TlsPolicy<'a>> {
+        let policy_type = match self.required_text(&mut object, "policy-type", "policy-type") {
+            Some(word) => {
+                let policy_type = TlsPolicyType::new(word.clone());
+                let other = matches!(policy_type, TlsPolicyType::Other(_));
+                self.note_word("policy-type", &word, policy_type.as_str(), other);
+                policy_type
+            }
+            None => TlsPolicyType::default(),
+        };
+        let policy_domain = self.required_text(&mut object, "policy-domain", "policy-domain").map(|text| {
+            let domain = Domain::new(text.clone());
+            if !domain.is_host_name() {
+                self.quirks.note(QuirkCode::OddDomain, text);
+            }
+            domain
+        });
+        Ok(TlsPolicy {
+            policy_type,
+            policy_string: self.list(take(&mut object, "policy-string"), "policy-string")?,
+            policy_domain,
+            mx_host: self.list(take(&mut object, "mx-host"), "mx-host")?,
+        })
+    }
+
+    fn failure_details<'a>(&mut self, value: Option<Value<'a>>, place: &str) -> Vec<TlsFailure<'a>> {
+        let place = format!("{place}.failure-details");
+        let list = match value {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::List(list)) => list,
+            Some(object @ Value::Object(_)) => {
+                self.quirks.note(QuirkCode::JsonShape, "failure-details");
+                vec![object]
+            }
+            Some(_) => {
+                self.reject(&place);
+                Vec::new()
+            }
+        };
+        list.into_iter()
+            .enumerate()
+            .filter_map(|(index, value)| self.failure(value, &format!("{place}[{index}]")))
+            .collect()
+    }
+
+    /// Reads one failure detail; `None` if its count cannot be read.
+    fn failure<'a>(&mut self, value: Value<'a>, place: &str) -> Option<TlsFailure<'a>> {
+        let Value::Object(mut object) = value else {
+            self.reject(place);
+            return None;
+        };
+        let count = take(&mut object, "failed-session-count");
+        let count = count.and_then(|value| self.count(&value, "failed-session-count"));
+        let Some(failed_session_count) = count else {
+            self.reject(&format!("{place}.failed-session-count"));
+            return None;
+        };
+        let word = self.required_text(&mut object, "result-type", "result-type").unwrap_or_default();
+        let result_type = TlsResultType::new(word.clone());
+        let other = matches!(result_type, TlsResultType::Other(_)) && !word.is_empty();
+        self.note_word("result-type", &word, result_type.as_str(), other);
+        let mut text = |key: &'static str| self.text(&mut object, key, key);
+        Some(TlsFailure {
+            result_type,
+            sending_mta_ip: text("sending-mta-ip"),
+            receiving_mx_hostname: text("receiving-mx-hostname"),
+            receiving_mx_helo: text("receiving-mx-helo"),
+            receiving_ip: text("receiving-ip"),
+            failed_session_count,
+            additional_information: text("additional-information"),
+            failure_reason_code: text("failure-reason-code"),
+        })
+    }
+
+    /// Notes a word outside its vocabulary, or in another form than the RFC has it.
+    fn note_word(&mut self, key: &str, received: &str, known: &str, other: bool) {
+        if other {
+            self.quirks.note(QuirkCode::UnknownValue, format!("{key}: {received}"));
+        } else if received != known {
+            self.quirks.note(QuirkCode::NormalizedValue, format!("{key}: {received}"));
+        }
+    }
+
+    /// A count that is a whole number, also as a string or with a fraction of zero.
+    fn count(&mut self, value: &Value<'_>, key: &str) -> Option<u64> {
+        let count = match value {
+            Value::Number(count) => return Some(*count),
+            Value::Float(number) => whole(*number),
+            Value::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }?;
+        self.quirks.note(QuirkCode::JsonNumber, key);
+        Some(count)
+    }
+
+    fn required_text<'a>(
+        &mut self,
+        object: &mut Object<'a>,
+        key: &'static str,
+        detail: &str,
+    ) -> Option<Cow<'a, str>> {
+        match object.iter().find(|(known, _)| *known == key) {
+            None => self.quirks.note(QuirkCode::JsonMissingKey, detail),
+            Some((_, Value::Null)) => self.quirks.note(QuirkCode::JsonNull, detail),
+            Some(_) => {}
+        }
+        self.text(object, key, detail)
+    }
+
+    /// A text, also as a number or as the only element of an array.
+    fn text<'a>(&mut self, object: &mut Object<'a>, key: &str, detail: &str) -> Option<Cow<'a, str>> {
+        let text = match take(object, key)? {
+            Value::Text(text) => return Some(text),
+            Value::Null => return None,
+            Value::Number(number) => Some(Cow::Owned(number.to_string())),
+            Value::List(mut list) => match (list.pop(), list.is_empty()) {
+                (Some(Value::Text(text)), true) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.quirks.note(QuirkCode::JsonShape, detail);
+        text
+    }
+
+    /// A list of texts, also as one text, as a JSON array inside a text, or with other values in it.
+    fn list<'a>(&mut self, value: Option<Value<'a>>, key: &str) -> Result<Vec<Cow<'a, str>>> {
+        let values = match value {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::List(values)) => values,
+            Some(Value::Text(text)) => {
+                self.quirks.note(QuirkCode::JsonShape, key);
+                let split = key == "policy-string" && !text.trim_start().starts_with('[');
+                let lines = if split { split_policy(text) } else { vec![text] };
+                lines.into_iter().map(Value::Text).collect()
+            }
+            Some(_) => {
+                self.quirks.note(QuirkCode::JsonShape, key);
+                return Ok(Vec::new());
+            }
+        };
+        let mut texts = Vec::with_capacity(values.len());
+        for value in values {
+            match value {
+                Value::Text(text) => match json_array(&text) {
+                    Some(inner) => {
+                        self.quirks.note(QuirkCode::JsonShape, key);
+                        texts.extend(inner.into_iter().map(Cow::Owned));
+                    }
+                    None => texts.push(text),
+                },
+                Value::Number(number) => {
+                    self.quirks.note(QuirkCode::JsonShape, key);
+                    texts.push(Cow::Owned(number.to_string()));
+                }
+                Value::Null => self.quirks.note(QuirkCode::JsonNull, key),
+                _ => self.quirks.note(QuirkCode::JsonShape, key),
+            }
+            Limits::check("results", texts.len() as u64, self.limits.results)?;
+        }
+        Ok(texts)
+    }
+}
+
+/// The texts of a JSON array inside a text (Microsoft, `tlsa`); `None` if it is none.
+fn json_array(text: &str) -> Option<Vec<String>> {
+    if text.trim_start().starts_with('[') { serde_json::from_str(text).ok() } else { None }
+}
+
+/// The lines of a policy that is one text: by line, else by `;` (RFC 8460, Section 4.2 has it so in one place).
+fn split_policy(text: Cow<'_, str>) -> Vec<Cow<'_, str>> {
+    let by = if text.trim().contains('\n') { '\n' } else { ';' };
+    let lines = |text: &str| -> Vec<String> {
+        text.split(by).map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    match text {
+        Cow::Borrowed(text) => {
+            text.split(by).map(str::trim).filter(|line| !line.is_empty()).map(Cow::Borrowed).collect()
+        }
+        Cow::Owned(text) => lines(&text).into_iter().map(Cow::Owned).collect(),
+    }
+}
+
+/// The whole number that a double exactly is; beyond 2^53 it may stand for several.
+fn whole(number: f64) -> Option<u64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let fits = number.fract() == 0.0 && (0.0..=EXACT).contains(&number);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in the line above")]
+    fits.then_some(number as u64)
+}
+
+/// A date without an offset (UTC), or in the form of RFC 5322.
+fn odd_date(text: &str) -> Option<i64> {
+    let local = text.parse::<jiff::civil::DateTime>().ok();
+    local
+        .and_then(|local| jiff::tz::TimeZone::UTC.to_timestamp(local).ok())
+        .map(jiff::Timestamp::as_second)
+        .or_else(|| super::failure::rfc5322_seconds(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample(name: &str) -> String {
+        let path = format!("{}/../testdata/tlsrpt/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn one<'a>(payload: &'a str) -> Parsed<TlsReport<'a>> {
+        let mut reports = parse(payload, &Limits::default());
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        reports.remove(0).unwrap()
+    }
+
+    fn refusal(payload: &str) -> ErrorKind {
+        match parse(payload, &Limits::default()).pop() {
+            Some(Err(error)) => error.kind(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A report with `policies` in it.
+    fn with(policies: &str) -> String {
+        format!(
+            r#"{{"organization-name":"Beispiel","date-range":{{"start-datetime":"2025-03-04T00:00:00Z",
+            "end-datetime":"2025-03-04T23:59:59Z"}},"contact-info":"tls@reporter.example","report-id":"r1",
+            "policies":{policies}}}"#
+        )
+    }
+
+    fn details<'r>(parsed: &'r Parsed<TlsReport<'_>>, code: QuirkCode) -> Vec<&'r str> {
+        let quirks = parsed.quirks.as_slice().iter();
+        quirks.filter(|quirk| quirk.code == code).map(|quirk| quirk.detail.as_str()).collect()
+    }
+
+    const COUNTS: &str = r#""summary":{"total-successful-session-count":7,"total-failure-session-count":2}"#;
+
+    #[test]
+    fn reads_a_regular_report_without_a_quirk_and_borrows_from_it() {
+        let text = sample("regular.json");
+        let parsed = one(&text);
+        assert_eq!(parsed.quirks.as_slice(), []);
+        let report = parsed.report;
+        assert!(matches!(report.organization_name, Cow::Borrowed("Beispiel Mail")));
+        assert_eq!((report.date_range.begin, report.date_range.end), (1_741_046_400, 1_741_132_799));
+        let [sts, heartbeat] = report.policies.as_slice() else { panic!("{:?}", report.policies) };
+        assert_eq!(sts.policy.policy_type, TlsPolicyType::Sts);
+        assert_eq!(sts.policy.mx_host, ["*.mx.empfang.example"]);
+        assert_eq!(sts.summary.total_failure_session_count, 3);
+        assert_eq!(sts.failure_details[1].result_type, TlsResultType::StsPolicyFetchError);
+        assert_eq!(sts.failure_details[1].sending_mta_ip, None);
+        assert_eq!(heartbeat.policy.policy_type, TlsPolicyType::NoPolicyFound);
+        assert_eq!(heartbeat.failure_details, []);
+    }
 }
