@@ -2,7 +2,7 @@
 //! without authorisation. Bytes in, values out: no files, no network, no clock.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-pub mod decode;
+mod decode;
 pub mod domain;
 pub mod error;
 pub mod evaluate;

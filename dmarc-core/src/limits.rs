@@ -10,6 +10,9 @@ pub struct Limits {
     pub message_bytes: u64,
     /// Size of one payload after decompression, in bytes. Default: 64 MiB.
     pub payload_bytes: u64,
+    /// Size of everything that is decompressed from one message, in bytes, containers inside containers counted too.
+    /// Default: 256 MiB.
+    pub total_bytes: u64,
     /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; real reports
     /// reach 103. Default: 250.
     pub ratio: u64,
@@ -19,7 +22,7 @@ pub struct Limits {
     pub entries: u64,
     /// MIME parts of one message, those of included messages counted. Default: 256.
     pub parts: u64,
-    /// Depth of XML elements or JSON values. Default: 32.
+    /// Depth of XML elements, JSON values or MIME parts. Default: 32.
     pub depth: u32,
     /// XML elements in one document; a record has about 25. Default: 20,000,000.
     pub elements: u64,
@@ -38,6 +41,7 @@ impl Default for Limits {
         Self {
             message_bytes: 50 << 20,
             payload_bytes: 64 << 20,
+            total_bytes: 256 << 20,
             ratio: 250,
             nesting: 3,
             entries: 64,

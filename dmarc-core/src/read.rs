@@ -1,9 +1,15 @@
 //! Everything that one message, container or payload holds.
 
-use crate::error::Error;
+use crate::decode::{self, Payload};
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::model::Report;
-use crate::parse::Parsed;
+use crate::parse::failure::{self, Included};
+use crate::parse::{Format, Parsed, aggregate, tlsrpt};
+use crate::quirk::Quirks;
+
+/// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
+const AUTH_FAILURE: &str = "auth-failure";
 
 /// What a message says of itself: facts for whoever decides whether it is genuine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +49,7 @@ pub struct Outcome {
 /// What a part was.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "reports are the common case and moved once")]
 pub enum Found {
     /// A report.
     Report(Parsed<Report<'static>>),
@@ -53,6 +60,71 @@ pub enum Found {
 }
 
 /// Reads every report of a message, container or payload.
-pub fn read(_input: &[u8], _limits: &Limits) -> Reading {
-    Reading::default()
+///
+/// Content decides what the bytes are; names and media types never do. Whatever is no report, and claims to be none,
+/// is passed over.
+///
+/// ```
+/// use dmarc_core::{Limits, read};
+///
+/// let reading = read(b"Hello, this is no report.", &Limits::default());
+/// assert!(reading.message.is_none() && reading.outcomes.is_empty());
+/// ```
+pub fn read(input: &[u8], limits: &Limits) -> Reading {
+    let mut outcomes = Vec::new();
+    let message = decode::payloads(input, limits, &mut |piece| {
+        let part = piece.part;
+        parse_piece(piece.content, piece.included, limits, &mut |found| {
+            outcomes.push(Outcome { part: part.to_owned(), found });
+        });
+    });
+    Reading { message, outcomes }
+}
+
+/// Hands everything that one piece gives to `each`.
+fn parse_piece(
+    content: Result<Payload<'_>>,
+    included: Option<&[u8]>,
+    limits: &Limits,
+    each: &mut dyn FnMut(Found),
+) {
+    let Payload { text, quirks } = match content {
+        Ok(payload) => payload,
+        Err(error) => return each(Found::Refused(error)),
+    };
+    match Format::of(&text) {
+        None => {}
+        Some(Format::Aggregate) => {
+            for result in aggregate::parse(&text, limits) {
+                each(found(result, &quirks, |report| Report::Aggregate(report.into_owned())));
+            }
+        }
+        Some(Format::Tls) => {
+            for result in tlsrpt::parse(&text, limits) {
+                each(found(result, &quirks, |report| Report::Tls(report.into_owned())));
+            }
+        }
+        Some(Format::Feedback) => match failure::parse(&text, included.map(Included::new), limits) {
+            Ok(parsed) if parsed.report.feedback_type != AUTH_FAILURE => {
+                each(Found::OtherFeedback(parsed.report.feedback_type.into_owned()));
+            }
+            result => each(found(result, &quirks, |report| Report::Failure(Box::new(report.into_owned())))),
+        },
+    }
+}
+
+/// What a parser gave, detached, with the quirks of decoding in front of its own.
+fn found<T>(
+    result: Result<Parsed<T>>,
+    decoding: &Quirks,
+    detach: impl FnOnce(T) -> Report<'static>,
+) -> Found {
+    match result {
+        Ok(Parsed { report, quirks }) => {
+            let mut all = decoding.clone();
+            all.extend(quirks);
+            Found::Report(Parsed::new(detach(report), all))
+        }
+        Err(error) => Found::Refused(error),
+    }
 }

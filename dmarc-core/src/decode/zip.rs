@@ -1,0 +1,132 @@
+//! The entries of a zip archive, one after the other and never two in memory.
+//!
+//! *Not supported:* encryption, archives in several volumes, methods other than stored and deflated. Sizes in the
+//! directory are not trusted: what counts are the bytes that really come out.
+
+use std::io::Cursor;
+
+use ::zip::ZipArchive;
+use ::zip::result::ZipError;
+
+use super::bounded::{Budget, Output};
+use super::name;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+
+/// How an archive begins: a local file header, or the end of an empty directory.
+pub(super) const MAGICS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+/// Names of a first entry by which other formats that use zip are known: office documents, e-books, Java
+/// archives.
+const DOCUMENTS: [&str; 3] = ["[Content_Types].xml", "mimetype", "META-INF/"];
+
+/// An open archive.
+#[derive(Debug)]
+pub(super) struct Archive<'a> {
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    size: usize,
+    next: usize,
+    /// Bytes that the entries may still give together.
+    left: u64,
+    files: usize,
+}
+
+impl<'a> Archive<'a> {
+    /// Reads the directory.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::LimitExceeded`] if there are too many entries.
+    /// - [`ErrorKind::Archive`] if there is no readable directory.
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self> {
+        // The directory is held in memory, whatever number of entries it claims: look before that. Entries that are
+        // archives themselves may be stored, hence the factor.
+        let records = memchr::memmem::find_iter(input, b"PK\x01\x02").count() as u64;
+        Limits::check("entries", records / 16, limits.entries)
+            .map_err(|_| Error::limit("entries", limits.entries))?;
+        let zip = ZipArchive::new(Cursor::new(input)).map_err(archive_error)?;
+        let archive = Self { zip, size: input.len(), next: 0, left: limits.payload_bytes, files: 0 };
+        if !archive.is_document() {
+            Limits::check("entries", archive.zip.len() as u64, limits.entries)?;
+        }
+        Ok(archive)
+    }
+
+    /// Whether this is a document of an office suite or the like, which holds no reports.
+    pub(super) fn is_document(&self) -> bool {
+        let first = self.zip.file_names_raw().next().unwrap_or_default();
+        DOCUMENTS.iter().any(|name| first.starts_with(name.as_bytes()))
+    }
+
+    /// Inflates the next file: its name, and its bytes or why they cannot be had. `None` at the end.
+    pub(super) fn next_file(&mut self, budget: &mut Budget) -> Option<(String, Result<Vec<u8>>)> {
+        loop {
+            let index = self.next;
+            if index >= self.zip.len() {
+                return None;
+            }
+            self.next += 1;
+            let path = self.zip.name_for_index(index)?.map(|path| name::clean(&path)).unwrap_or_default();
+            if is_passed_over(&path) {
+                continue;
+            }
+            self.files += 1;
+            let bytes = self.inflate(index, budget);
+            if matches!(&bytes, Err(e) if is_spent(e.kind())) {
+                self.next = usize::MAX;
+            }
+            return Some((path, bytes));
+        }
+    }
+
+    /// Says why an archive that has been read to its end is not whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Archive`] if it has no file at all, or several under one name, of which only the last was read.
+    pub(super) fn finish(&self) -> Result<()> {
+        if self.files == 0 {
+            return Err(Error::new(ErrorKind::Archive).with_source("archive has no files"));
+        }
+        if self.zip.has_duplicate_names() {
+            return Err(Error::new(ErrorKind::Archive).with_source("archive has several files of one name"));
+        }
+        Ok(())
+    }
+
+    fn inflate(&mut self, index: usize, budget: &mut Budget) -> Result<Vec<u8>> {
+        let entry = self.zip.by_index_data(index).map_err(archive_error)?;
+        if entry.encrypted() {
+            return Err(Error::new(ErrorKind::Encrypted));
+        }
+        let compressed = usize::try_from(entry.compressed_size()).unwrap_or(usize::MAX).min(self.size);
+        let mut file = self.zip.by_index(index).map_err(archive_error)?;
+        let mut output = Output::new(budget, self.left);
+        let result = output.read_from(&mut file, compressed);
+        self.left = self.left.saturating_sub(output.len() as u64);
+        result.map(|()| output.into_bytes())
+    }
+}
+
+/// Whether `path` is a directory or something that an operating system added.
+fn is_passed_over(path: &str) -> bool {
+    let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    file.is_empty()
+        || path.split(['/', '\\']).any(|folder| folder == "__MACOSX")
+        || file.eq_ignore_ascii_case(".DS_Store")
+        || file.eq_ignore_ascii_case("Thumbs.db")
+        || file.eq_ignore_ascii_case("desktop.ini")
+}
+
+/// Whether nothing more may come out of the archive.
+fn is_spent(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::LimitExceeded { limit: "payload_bytes" | "total_bytes", .. })
+}
+
+fn archive_error(error: ZipError) -> Error {
+    let kind = match error {
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
+            ErrorKind::Encrypted
+        }
+        _ => ErrorKind::Archive,
+    };
+    Error::new(kind).with_source(error)
+}

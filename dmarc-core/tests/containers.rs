@@ -1,0 +1,116 @@
+//! Reports inside mail and containers, read end to end.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use std::io::Write;
+
+use dmarc_core::{Found, Limits, QuirkCode, Reading, Report, read};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+const AGGREGATE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<feedback>
+  <version>1.0</version>
+  <report_metadata>
+    <org_name>Receiver</org_name><email>reports@receiver.example</email><report_id>ID</report_id>
+    <date_range><begin>1704067200</begin><end>1704153599</end></date_range>
+  </report_metadata>
+  <policy_published><domain>sender.example</domain><adkim>r</adkim><aspf>r</aspf><p>none</p><sp>none</sp><pct>100</pct></policy_published>
+  <record>
+    <row><source_ip>192.0.2.1</source_ip><count>2</count>
+      <policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>
+    <identifiers><header_from>sender.example</header_from></identifiers>
+    <auth_results><dkim><domain>sender.example</domain><selector>s</selector><result>pass</result></dkim>
+      <spf><domain>bounce.example</domain><result>fail</result></spf></auth_results>
+  </record>
+</feedback>
+"#;
+
+fn report_with_id(id: &str) -> String {
+    AGGREGATE.replace("<report_id>ID<", &format!("<report_id>{id}<"))
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Part and id of every aggregate report; anything else fails the test.
+fn ids(reading: &Reading) -> Vec<(&str, &str)> {
+    let mut ids = Vec::new();
+    for outcome in &reading.outcomes {
+        match &outcome.found {
+            Found::Report(parsed) => match &parsed.report {
+                Report::Aggregate(report) => {
+                    ids.push((outcome.part.as_str(), report.report_metadata.report_id.as_ref()));
+                }
+                other => panic!("a {} report in {}", other.kind(), outcome.part),
+            },
+            other => panic!("{other:?} in {}", outcome.part),
+        }
+    }
+    ids
+}
+
+fn mail(parts: &[String]) -> String {
+    let mut mail =
+        "From: Reports <noreply@receiver.example>\r\nTo: dmarc@sender.example\r\nSubject: Report\r\n\
+        Message-ID: <1@receiver.example>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+            .to_owned();
+    for part in parts {
+        mail = mail + "--b\r\n" + part + "\r\n";
+    }
+    mail + "--b--\r\n"
+}
+
+#[test]
+fn reads_the_report_of_a_gzip_file_and_notes_what_follows_it() {
+    let file = [gzip(&report_with_id("1")), b"\r\n".to_vec()].concat();
+    let reading = read(&file, &Limits::default());
+    assert_eq!(ids(&reading), [("", "1")]);
+    let Found::Report(parsed) = &reading.outcomes[0].found else { panic!() };
+    assert!(parsed.quirks.contains(QuirkCode::TrailingBytes));
+    assert!(reading.message.is_none());
+}
+
+#[test]
+fn reads_both_attachments_of_a_message() {
+    let part = |id| format!("Content-Type: text/xml; name={id}.xml\r\n\r\n{}", report_with_id(id));
+    let reading = read(mail(&[part("1"), part("2")]).as_bytes(), &Limits::default());
+    assert_eq!(ids(&reading), [("1/1.xml", "1"), ("2/2.xml", "2")]);
+    let message = reading.message.unwrap();
+    assert_eq!(message.from_domain.as_deref(), Some("receiver.example"));
+    assert_eq!(message.message_id.as_deref(), Some("1@receiver.example"));
+}
+
+#[test]
+fn reads_both_documents_of_two_gzip_members() {
+    let file = [gzip(&report_with_id("1")), gzip(&report_with_id("2"))].concat();
+    assert_eq!(ids(&read(&file, &Limits::default())), [("", "1"), ("", "2")]);
+}
+
+#[test]
+fn reads_a_forwarded_report() {
+    let inner = mail(&[format!("Content-Type: text/plain\r\n\r\n{}", report_with_id("1"))]);
+    let outer = mail(&["\r\nSee below.".to_owned(), format!("Content-Type: message/rfc822\r\n\r\n{inner}")]);
+    let outer =
+        outer.replacen("boundary=b\r\n", "boundary=outer\r\n", 1).replacen("--b\r\n", "--outer\r\n", 2);
+    assert_eq!(ids(&read(outer.as_bytes(), &Limits::default())), [("2.1", "1")]);
+}
+
+#[test]
+fn refuses_a_cut_gzip_file_and_gives_no_part_of_it() {
+    let whole = gzip(&report_with_id("1"));
+    let reading = read(&whole[..whole.len() / 2], &Limits::default());
+    assert_eq!(reading.outcomes.len(), 1);
+    assert!(
+        matches!(&reading.outcomes[0].found, Found::Refused(error) if error.kind().code() == "decompress")
+    );
+}
+
+#[test]
+fn gives_nothing_for_a_message_without_report() {
+    let reading = read(mail(&["\r\nHello.".to_owned()]).as_bytes(), &Limits::default());
+    assert!(reading.outcomes.is_empty());
+    assert!(reading.message.is_some());
+}
