@@ -1,2 +1,10 @@
 //! The `dmarc` command.
-fn main() {}
+
+use std::io::{self, BufWriter};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dmarc_cli::name_panics_only();
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    ExitCode::from(dmarc_cli::run(std::env::args_os(), &mut out, &mut io::stderr().lock()))
+}

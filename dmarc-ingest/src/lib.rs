@@ -1,1 +1,35 @@
-//! From mail to outcomes.
+//! From mail to outcomes: where report mail is read from, whether it is genuine, and what its owner configured.
+//!
+//! | step | module |
+//! |---|---|
+//! | paths → bytes of one message, file or payload each | [`source`] |
+//! | bytes → what `dmarc-core` found in them | [`pipeline`] |
+//! | is the mail that brought a report genuine | [`authenticate`] |
+//! | what the owner says of himself | [`config`] |
+//! | what was found out about hosts | [`enrich`] |
+//!
+//! Files only so far; nothing here reaches the network. One input is held in memory at a time.
+//!
+//! ```no_run
+//! use std::path::PathBuf;
+//!
+//! let limits = dmarc_core::Limits::default();
+//! for item in dmarc_ingest::pipeline::outcomes(&[PathBuf::from("Maildir")], &limits) {
+//!     match item {
+//!         Ok(mail) => println!("{}: {} outcomes", mail.source, mail.outcomes.len()),
+//!         Err(unreachable) => eprintln!("{unreachable}"),
+//!     }
+//! }
+//! ```
+
+pub mod authenticate;
+pub mod config;
+pub mod enrich;
+pub mod pipeline;
+pub mod source;
+
+pub use authenticate::{Trust, judge};
+pub use config::{Config, ConfigError};
+pub use enrich::{Host, Hosts, HostsError};
+pub use pipeline::{MailOutcome, outcomes};
+pub use source::{Input, Messages, SourceError};

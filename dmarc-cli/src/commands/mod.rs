@@ -1,0 +1,27 @@
+//! The verbs, one a file.
+
+mod parse;
+
+use crate::Output;
+use crate::error::CommandError;
+
+/// Declares the verbs: the doc line is the help, the module has a type `Options` with `run(self, &mut Output)`.
+macro_rules! verbs {
+    ($($(#[$doc:meta])+ $name:ident($module:ident),)+) => {
+        /// What can be asked for.
+        #[derive(Debug, clap::Subcommand)]
+        pub(crate) enum Command { $($(#[$doc])+ $name($module::Options),)+ }
+
+        impl Command {
+            /// Does it.
+            pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
+                match self { $(Self::$name(options) => options.run(output),)+ }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Show what reports say: one line of JSON for each report, refused part or other mail
+    Parse(parse),
+}

@@ -1,0 +1,142 @@
+//! How a command ends: one error at the edge, which picks the exit code.
+
+use std::io::{self, Write};
+
+use crate::render::text::Neutral;
+
+/// The longest message or cause shown, in characters.
+const WIDTH: usize = 400;
+
+/// How a command failed, in the order of what matters more: when several apply, the greatest counts.
+///
+/// An exit code of 1 is left to findings, and 0 means done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Done, but some input was refused; every one is named.
+    Refused,
+    /// The data set is damaged or locked.
+    Dataset,
+    /// A source, or the output, could not be reached; whatever else was named was read.
+    Unreachable,
+    /// The command line or the configuration is wrong; nothing was done.
+    Usage,
+    /// A bug of ours.
+    Bug,
+}
+
+impl Kind {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::Dataset => 5,
+            Self::Bug => 70,
+        }
+    }
+}
+
+/// Why a command did not end with exit code 0.
+#[derive(Debug)]
+#[must_use]
+pub struct CommandError {
+    kind: Kind,
+    cause: anyhow::Error,
+    hints: Vec<String>,
+    /// The cause is a finished text of clap.
+    finished: bool,
+}
+
+impl CommandError {
+    /// A failure of this kind; `cause` says what happened and may come from elsewhere.
+    pub fn new(kind: Kind, cause: impl Into<anyhow::Error>) -> Self {
+        Self { kind, cause: cause.into(), hints: Vec::new(), finished: false }
+    }
+
+    /// A wrong command line, with the text that explains it.
+    pub fn usage(text: String) -> Self {
+        Self { finished: true, ..Self::new(Kind::Usage, anyhow::Error::msg(text)) }
+    }
+
+    /// Output that could not be written; a closed pipe ends the command silently with exit code 0.
+    pub fn output(error: io::Error) -> Self {
+        Self::new(Kind::Unreachable, anyhow::Error::new(error).context("cannot write the output"))
+    }
+
+    /// Says what can be done.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Says to `err` what happened, and returns the exit code.
+    pub fn report(&self, err: &mut dyn Write) -> u8 {
+        if self.is_closed_pipe() {
+            return 0;
+        }
+        // Standard error may be closed as well; the exit code still tells.
+        drop(self.write(err));
+        self.kind.code()
+    }
+
+    fn write(&self, err: &mut dyn Write) -> io::Result<()> {
+        if self.finished {
+            return write!(err, "{}", self.cause);
+        }
+        write!(err, "dmarc")?;
+        for cause in self.cause.chain() {
+            write!(err, ": {}", Neutral::new(&cause.to_string(), WIDTH))?;
+        }
+        writeln!(err)?;
+        for hint in &self.hints {
+            writeln!(err, "  hint: {}", Neutral::new(hint, WIDTH))?;
+        }
+        err.flush()
+    }
+
+    fn is_closed_pipe(&self) -> bool {
+        let kinds =
+            self.cause.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        kinds.into_iter().any(|kind| kind == io::ErrorKind::BrokenPipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(error: &CommandError) -> (u8, String) {
+        let mut err = Vec::new();
+        let code = error.report(&mut err);
+        (code, String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn says_the_whole_chain_neutralised_and_then_what_to_do() {
+        let cause = anyhow::anyhow!("red \u{1b}[31m").context("reading failed");
+        let error = CommandError::new(Kind::Unreachable, cause).hint("try again");
+        assert_eq!(
+            report(&error),
+            (4, "dmarc: reading failed: red \\u{1b}[31m\n  hint: try again\n".to_owned())
+        );
+    }
+
+    #[test]
+    fn is_silent_about_a_closed_pipe() {
+        let error = CommandError::output(io::ErrorKind::BrokenPipe.into());
+        assert_eq!(report(&error), (0, String::new()));
+    }
+
+    #[test]
+    fn counts_the_worst_of_several() {
+        assert_eq!([Kind::Refused, Kind::Bug, Kind::Unreachable].into_iter().max(), Some(Kind::Bug));
+        assert_eq!([Kind::Unreachable, Kind::Refused].into_iter().max(), Some(Kind::Unreachable));
+    }
+}

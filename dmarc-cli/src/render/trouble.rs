@@ -1,0 +1,162 @@
+//! What went wrong during a run, said once at its end.
+
+use std::error::Error as StdError;
+use std::io::{self, Write};
+
+use dmarc_core::{Found, Outcome, Report};
+use dmarc_ingest::{MailOutcome, SourceError};
+
+use super::text::Neutral;
+use crate::error::{CommandError, Kind};
+
+/// How many items of each sort are named.
+const NAMED: u64 = 20;
+/// The longest name or reason shown, in characters.
+const WIDTH: usize = 200;
+
+/// Collects what was refused or could not be reached; memory for the named ones only.
+#[derive(Debug, Default)]
+pub struct Trouble {
+    inputs: u64,
+    refused: Named,
+    unreachable: Named,
+    bugs: u64,
+}
+
+#[derive(Debug, Default)]
+struct Named {
+    lines: Vec<String>,
+    count: u64,
+}
+
+impl Trouble {
+    /// Notes whatever is wrong with what `mail` gave.
+    pub fn look_at(&mut self, mail: &MailOutcome) {
+        self.inputs += 1;
+        if mail.panicked {
+            self.bugs += 1;
+            self.refused(&mail.source, "", "reading stopped at a bug of ours; please report it");
+        }
+        for Outcome { part, found, .. } in &mail.outcomes {
+            match found {
+                Found::Refused(error) => self.refused(&mail.source, part, &chain(error)),
+                Found::Report(parsed) => self.look_at_records(&mail.source, part, &parsed.report),
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes a path that could not be read.
+    pub fn unreachable(&mut self, error: &SourceError) {
+        self.unreachable.add(|| format!("  {}", Neutral::new(&chain(error), WIDTH)));
+    }
+
+    /// Notes a part that was refused.
+    pub fn refused(&mut self, source: &str, part: &str, reason: &str) {
+        self.refused.add(|| {
+            let gap = if part.is_empty() { "" } else { " " };
+            let (source, part) = (Neutral::new(source, WIDTH), Neutral::new(part, WIDTH));
+            format!("  {source}{gap}{part}: {}", Neutral::new(reason, WIDTH))
+        });
+    }
+
+    /// Says on `err` what was noted, if anything was.
+    ///
+    /// # Errors
+    /// The error that gives the exit code, unless nothing was noted.
+    pub fn finish(self, err: &mut dyn Write) -> Result<(), CommandError> {
+        let Some(kind) = self.worst() else { return Ok(()) };
+        // Standard error may be closed; the exit code still tells.
+        drop(self.write(err));
+        Err(CommandError::new(kind, anyhow::Error::msg(self.summary())))
+    }
+
+    fn look_at_records(&mut self, source: &str, part: &str, report: &Report<'_>) {
+        let Report::Aggregate(report) = report else { return };
+        let Some(first) = report.rejected_records.first() else { return };
+        let (rejected, all) =
+            (report.rejected_records.len(), report.rejected_records.len() + report.records.len());
+        let reason =
+            format!("{rejected} of {all} records set aside, record {}: {}", first.index, first.reason);
+        self.refused(source, part, &reason);
+    }
+
+    fn worst(&self) -> Option<Kind> {
+        let noted = [
+            (self.bugs, Kind::Bug),
+            (self.unreachable.count, Kind::Unreachable),
+            (self.refused.count, Kind::Refused),
+        ];
+        noted.into_iter().filter(|(count, _)| *count > 0).map(|(_, kind)| kind).max()
+    }
+
+    fn write(&self, err: &mut dyn Write) -> io::Result<()> {
+        self.refused.write("refused", err)?;
+        self.unreachable.write("not read", err)
+    }
+
+    fn summary(&self) -> String {
+        let refused = (self.refused.count > 0).then(|| format!("{} refused", self.refused.count));
+        let unreachable =
+            (self.unreachable.count > 0).then(|| format!("{} not read", self.unreachable.count));
+        let parts: Vec<_> = refused.into_iter().chain(unreachable).collect();
+        let inputs = if self.inputs == 1 { "input" } else { "inputs" };
+        format!("{} {inputs} read; {}", self.inputs, parts.join(", "))
+    }
+}
+
+impl Named {
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.count <= NAMED {
+            self.lines.push(line());
+        }
+    }
+
+    fn write(&self, title: &str, err: &mut dyn Write) -> io::Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        writeln!(err, "{title}:")?;
+        for line in &self.lines {
+            writeln!(err, "{line}")?;
+        }
+        if self.count > NAMED {
+            writeln!(err, "  and {} more", self.count - NAMED)?;
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn StdError) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_nothing_if_nothing_was_wrong() {
+        let mut err = Vec::new();
+        assert!(Trouble::default().finish(&mut err).is_ok());
+        assert!(err.is_empty());
+    }
+
+    #[test]
+    fn names_twenty_and_counts_the_rest() {
+        let mut trouble = Trouble::default();
+        for n in 0..25 {
+            trouble.refused(&format!("new/{n}"), "2/\u{1b}.xml", "XML is not well-formed");
+        }
+        let mut err = Vec::new();
+        let error = trouble.finish(&mut err).unwrap_err();
+        let text = String::from_utf8(err).unwrap();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert_eq!(text.lines().count(), 22);
+        assert!(text.starts_with("refused:\n  new/0 2/\\u{1b}.xml: XML is not well-formed\n"), "{text}");
+        assert!(text.ends_with("  and 5 more\n"), "{text}");
+    }
+}

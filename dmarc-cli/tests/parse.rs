@@ -1,0 +1,164 @@
+//! `dmarc parse`, the real binary: data, talk and exit code.
+
+mod common;
+
+use common::{REPORT, dmarc, dmarc_with_input, folder, json_lines};
+
+#[test]
+fn names_a_path_that_is_not_there() {
+    let run = dmarc(&["parse", "/no/such/path"]);
+    insta::assert_snapshot!(run.whole(), @r"
+    --- stderr
+    not read:
+      /no/such/path: no such file or folder (`-` reads standard input)
+    dmarc: 0 inputs read; 1 not read
+    --- exit code 4
+    ");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_a_file_that_cannot_be_read() {
+    let run = dmarc(&["parse", "/proc/self/mem"]);
+    insta::assert_snapshot!(run.whole(), @r"
+    --- stderr
+    not read:
+      /proc/self/mem: cannot be read (are its permissions right?): Input/output error (os error 5)
+    dmarc: 0 inputs read; 1 not read
+    --- exit code 4
+    ");
+}
+
+#[test]
+fn names_a_folder_without_files() {
+    let root = folder(&[]);
+    let run = dmarc(&["parse", root.path().to_str().unwrap()]);
+    insta::assert_snapshot!(run.whole().replace(root.path().to_str().unwrap(), "[FOLDER]"), @r"
+    --- stderr
+    not read:
+      [FOLDER]: no file in this folder (of a Maildir, give the folder with `new` and `cur` in it)
+    dmarc: 0 inputs read; 1 not read
+    --- exit code 4
+    ");
+}
+
+#[test]
+fn explains_an_unknown_option() {
+    let run = dmarc(&["parse", "--colour", "x"]);
+    insta::assert_snapshot!(run.whole(), @r"
+    --- stderr
+    error: unexpected argument '--colour' found
+
+      tip: to pass '--colour' as a value, use '-- --colour'
+
+    Usage: dmarc parse <PATH>...
+
+    For more information, try '--help'.
+    --- exit code 2
+    ");
+}
+
+#[test]
+fn explains_a_missing_path() {
+    assert_eq!(dmarc(&["parse"]).code, 2);
+}
+
+#[test]
+fn calls_other_mail_not_a_report() {
+    let run = dmarc_with_input(&["parse", "-"], b"Subject: lunch?\n\nNoon?\n");
+    insta::assert_snapshot!(run.whole(), @r#"
+    {"schema":1,"source":"-","outcome":"not_a_report"}
+    --- stderr
+    --- exit code 0
+    "#);
+}
+
+#[test]
+fn reads_standard_input() {
+    let run = dmarc_with_input(&["parse", "-"], REPORT.as_bytes());
+    let lines = json_lines(&run);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["schema"], 1);
+    assert_eq!(lines[0]["source"], "-");
+    assert_eq!(lines[0]["outcome"], "parsed");
+    assert_eq!(lines[0]["kind"], "aggregate");
+    assert_eq!(lines[0]["report"]["report_metadata"]["org_name"], "Receiver");
+    assert_eq!(lines[0]["report"]["records"][0]["row"]["count"], 2);
+}
+
+#[test]
+fn reads_an_mbox_from_standard_input() {
+    let mail = "From a\nSubject: x\n\nx\n\n";
+    let run = dmarc_with_input(&["parse", "-"], mail.repeat(3).as_bytes());
+    let sources: Vec<_> =
+        json_lines(&run).iter().map(|line| line["source"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(sources, ["-#1", "-#2", "-#3"]);
+}
+
+#[test]
+fn parses_what_is_there_if_one_path_is_missing() {
+    let root = folder(&[("new/1", REPORT), ("new/2", REPORT)]);
+    let new = root.path().to_str().unwrap();
+    let run = dmarc(&["parse", "/no/such/path", new]);
+    let lines = json_lines(&run);
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["source"], format!("{new}/new/1"));
+    assert!(lines.iter().all(|line| line["outcome"] == "parsed"), "{}", run.stdout);
+}
+
+#[test]
+fn goes_on_after_a_refused_report_and_says_so() {
+    let cut = REPORT.split("</record>").next().unwrap();
+    let root = folder(&[("a.xml", cut), ("b.xml", REPORT)]);
+    let run = dmarc(&["parse", root.path().to_str().unwrap()]);
+    let lines = json_lines(&run);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert_eq!((&lines[0]["source"], &lines[0]["outcome"]), (&"a.xml".into(), &"refused".into()));
+    assert!(lines[0]["error"]["code"].is_string() && lines[0]["error"]["message"].is_string());
+    assert_eq!((&lines[1]["source"], &lines[1]["outcome"]), (&"b.xml".into(), &"parsed".into()));
+    assert!(run.stderr.starts_with("refused:\n  a.xml: "), "{}", run.stderr);
+    assert!(run.stderr.ends_with("dmarc: 2 inputs read; 1 refused\n"), "{}", run.stderr);
+}
+
+#[test]
+fn sends_no_control_characters_of_a_report_to_the_terminal() {
+    let report = REPORT.replace("Receiver", "Re\u{202e}cei\u{9b}31mver");
+    let run = dmarc_with_input(&["parse", "-"], report.as_bytes());
+    assert!(run.stdout.contains("Re\\u202ecei"), "{}", run.stdout);
+    assert!(!run.stdout.contains(['\u{202e}', '\u{9b}']));
+}
+
+#[test]
+fn sends_no_control_characters_of_a_path_to_the_terminal() {
+    let run = dmarc(&["parse", "/no/such/\u{1b}[31mpath"]);
+    assert!(run.stderr.contains("/no/such/\\u{1b}[31mpath"), "{}", run.stderr);
+}
+
+#[test]
+fn gives_the_same_bytes_twice() {
+    let root = folder(&[("new/3", REPORT), ("cur/1", REPORT), ("new/2", "Subject: x\n\nx\n")]);
+    let path = root.path().to_str().unwrap();
+    assert_eq!(dmarc(&["parse", path]).stdout, dmarc(&["parse", path]).stdout);
+}
+
+#[test]
+fn ends_silently_if_the_pipe_is_closed() {
+    let mbox = "From a\nSubject: x\n\nx\n\n".repeat(20_000);
+    let root = folder(&[("in.mbox", &mbox)]);
+    let run = common::dmarc_with_closed_pipe(&["parse", root.path().to_str().unwrap()]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn says_that_the_disk_is_full() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = common::dmarc_into(&["parse", "-"], full);
+    insta::assert_snapshot!(run.whole(), @r"
+    --- stderr
+    dmarc: cannot write the output: No space left on device (os error 28)
+    --- exit code 4
+    ");
+}
