@@ -80,8 +80,8 @@ pub(crate) fn same_organization(a: &str, b: &str) -> bool {
     !a.is_empty() && !b.is_empty() && (a == b || organizational(a) == organizational(b))
 }
 
-/// Whether `name` is `parent` or below it.
-pub(crate) fn is_at_or_below(name: &str, parent: &str) -> bool {
+/// Whether `name` is `parent` or below it; both in normal form.
+pub fn is_at_or_below(name: &str, parent: &str) -> bool {
     !parent.is_empty() && name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 

@@ -49,7 +49,6 @@ pub struct Outcome {
 /// What a part was.
 #[derive(Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "reports are the common case and moved once")]
 pub enum Found {
     /// A report.
     Report(Parsed<Report<'static>>),
@@ -96,7 +95,7 @@ fn parse_piece(
         None => {}
         Some(Format::Aggregate) => {
             for result in aggregate::parse(&text, limits) {
-                each(found(result, &quirks, |report| Report::Aggregate(report.into_owned())));
+                each(found(result, &quirks, |report| Report::Aggregate(Box::new(report.into_owned()))));
             }
         }
         Some(Format::Tls) => {

@@ -23,12 +23,14 @@
 //! ```
 
 pub mod authenticate;
+pub mod collection;
 pub mod config;
 pub mod enrich;
 pub mod pipeline;
 pub mod source;
 
 pub use authenticate::{Trust, judge};
+pub use collection::{Collected, Collection, Inputs, host_facts};
 pub use config::{Config, ConfigError};
 pub use enrich::{Host, Hosts, HostsError};
 pub use pipeline::{MailOutcome, outcomes};

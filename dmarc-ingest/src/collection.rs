@@ -1,0 +1,334 @@
+//! What a one-shot run keeps: reports that count, each once, and what was set aside.
+//!
+//! Nothing here depends on the order in which mail is read: copies of a report are recognised by identity and content,
+//! and of reports that contradict each other the same one stays active whichever came first.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use dmarc_core::domain::Domain;
+use dmarc_core::findings::{
+    Class, FailureObservation, HostFacts, HostName, SetAside, TlsObservation, tls_observations,
+};
+use dmarc_core::identity::{ContentHash, Identity, identify};
+use dmarc_core::record::{self, FlatRecord, flatten};
+use dmarc_core::{Found, MessageInfo, Report};
+
+use crate::authenticate::{Trust, judge};
+use crate::config::Owner;
+use crate::enrich::Hosts;
+use crate::pipeline::MailOutcome;
+
+/// How many inputs came to what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Inputs {
+    /// Mails and files read.
+    pub mails: u64,
+    /// Reports that count.
+    pub reports: u64,
+    /// Copies of a report that is there already.
+    pub duplicates: u64,
+    /// Reports that contradict another with the same identity, and do not count.
+    pub conflicts: u64,
+    /// Reports that did not come from whom they say, or are about domains of others: they do not count.
+    pub untrusted: u64,
+    /// Parts that claim to be a report and gave none.
+    pub refused: u64,
+    /// Records of good reports that cannot be counted.
+    pub rejected_records: u64,
+    /// Mails and files in which there was no report.
+    pub not_reports: u64,
+}
+
+/// Reports of one run, gathered mail by mail.
+#[derive(Debug, Default)]
+pub struct Collection {
+    owner: Owner,
+    inputs: Inputs,
+    reports: BTreeMap<Identity, Vec<Version>>,
+    set_aside: Vec<SetAside>,
+}
+
+/// What findings are made from, see [`Input`](dmarc_core::findings::Input).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Collected {
+    /// Records that count.
+    pub records: Vec<FlatRecord>,
+    /// Failed TLS sessions that count.
+    pub tls: Vec<TlsObservation>,
+    /// Failure reports.
+    pub failures: Vec<FailureObservation>,
+    /// Reports that do not count.
+    pub set_aside: Vec<SetAside>,
+    /// How many inputs came to what.
+    pub inputs: Inputs,
+}
+
+/// One content of an identity. Several are a conflict.
+#[derive(Debug)]
+struct Version {
+    hash: ContentHash,
+    rank: Rank,
+    aside: SetAside,
+    content: Content,
+}
+
+/// Which of several versions stays active: the smallest. Trust first, so that no forger displaces a genuine report;
+/// then the one with fewer rejected records; then the first sent. The hash decides what is left, whatever the order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank(std::cmp::Reverse<record::Trust>, usize, i64, ContentHash);
+
+/// What a report adds.
+#[derive(Debug)]
+enum Content {
+    Records(Vec<FlatRecord>),
+    Tls(Vec<TlsObservation>),
+    Failure(Option<FailureObservation>),
+}
+
+impl Collection {
+    /// An empty collection for `owner`.
+    #[must_use]
+    pub fn new(owner: Owner) -> Self {
+        Self { owner, ..Self::default() }
+    }
+
+    /// Takes in everything that was found in one mail.
+    pub fn add(&mut self, mail: MailOutcome) {
+        self.inputs.mails += 1;
+        self.inputs.refused += u64::from(mail.panicked);
+        let mut reports = 0;
+        for outcome in mail.outcomes {
+            match outcome.found {
+                Found::Report(parsed) => {
+                    let origin = origin(&mail.source, &outcome.part);
+                    self.add_report(parsed.report, origin, mail.message.as_ref());
+                    reports += 1;
+                }
+                Found::Refused(_) => {
+                    self.inputs.refused += 1;
+                    reports += 1;
+                }
+                _ => {}
+            }
+        }
+        self.inputs.not_reports += u64::from(reports == 0 && !mail.panicked);
+    }
+
+    /// Decides between versions and gives out what counts.
+    #[must_use]
+    pub fn finish(self) -> Collected {
+        let mut collected = Collected { set_aside: self.set_aside, inputs: self.inputs, ..Collected::default() };
+        for mut versions in self.reports.into_values() {
+            versions.sort_by(|a, b| a.rank.cmp(&b.rank));
+            let mut versions = versions.into_iter();
+            if let Some(active) = versions.next() {
+                collected.inputs.reports += 1;
+                collected.keep(active.content);
+            }
+            for loser in versions {
+                collected.inputs.conflicts += 1;
+                collected.set_aside.push(loser.aside);
+            }
+        }
+        collected.set_aside.sort_by(|a, b| (&a.policy_domain, &a.origin).cmp(&(&b.policy_domain, &b.origin)));
+        collected
+    }
+
+    fn add_report(&mut self, report: Report<'static>, origin: String, message: Option<&MessageInfo>) {
+        let sender = message.and_then(|message| message.from_domain.as_deref()).unwrap_or_default();
+        let (identity, hash) = identify(&report, sender);
+        let rejected = rejected_records(&report);
+        self.inputs.rejected_records += rejected as u64;
+        let trust = judge(message, report.kind(), &self.owner.trusted_authserv_ids);
+        let aside = aside(&report, &identity, &origin);
+        if let Some(reason) = self.distrust(&trust, &report) {
+            self.inputs.untrusted += 1;
+            self.set_aside.push(SetAside { class: Class::ReportUntrusted, reason, ..aside });
+            return;
+        }
+        let trust = match trust {
+            Trust::TrustedAuthres => record::Trust::TrustedAuthres,
+            _ => record::Trust::Unverified,
+        };
+        let sent = message.and_then(|message| message.date).unwrap_or(i64::MAX);
+        let rank = Rank(std::cmp::Reverse(trust), rejected, sent, hash);
+        let content = content(report, origin, trust);
+        self.add_version(identity, Version { hash, rank, aside, content });
+    }
+
+    /// Keeps a new version. Of copies, the one with the better rank and then the smaller origin speaks for all.
+    fn add_version(&mut self, identity: Identity, version: Version) {
+        let versions = self.reports.entry(identity).or_default();
+        match versions.iter_mut().find(|known| known.hash == version.hash) {
+            None => versions.push(version),
+            Some(known) => {
+                self.inputs.duplicates += 1;
+                if (&version.rank, &version.aside.origin) < (&known.rank, &known.aside.origin) {
+                    *known = version;
+                }
+            }
+        }
+    }
+
+    /// Why a report must not count, if so.
+    fn distrust(&self, trust: &Trust, report: &Report<'_>) -> Option<String> {
+        if let Trust::Failed(reason) = trust {
+            return Some(reason.clone());
+        }
+        let domains = policy_domains(report);
+        let is_ours = |domain: &str| self.owner.domains.iter().any(|own| dmarc_core::domain::is_at_or_below(domain, own));
+        // A report that names no domain cannot be told to be about others.
+        let is_foreign = !self.owner.domains.is_empty() && !domains.is_empty() && !domains.iter().any(|d| is_ours(d));
+        is_foreign.then(|| format!("it is about {}, which is none of the configured domains", domains.join(", ")))
+    }
+}
+
+impl Collected {
+    fn keep(&mut self, content: Content) {
+        match content {
+            Content::Records(records) => self.records.extend(records),
+            Content::Tls(tls) => self.tls.extend(tls),
+            Content::Failure(failure) => self.failures.extend(failure),
+        }
+    }
+}
+
+/// What is known about a host: from the networks of its owner and from a table of names.
+pub fn host_facts(owner: &Owner, hosts: Option<&Hosts>, ip: IpAddr) -> HostFacts {
+    let is_own = owner.networks.iter().any(|network| network.contains(&ip));
+    let name = match hosts.and_then(|hosts| hosts.get(ip)) {
+        None => HostName::NotLookedUp,
+        Some(host) if host.name.is_empty() => HostName::Nameless,
+        Some(host) if host.confirmed => HostName::Confirmed(host.name.clone()),
+        Some(host) => HostName::Unconfirmed(host.name.clone()),
+    };
+    HostFacts::new(is_own, name)
+}
+
+fn origin(source: &str, part: &str) -> String {
+    if part.is_empty() { source.to_owned() } else { format!("{source} {part}") }
+}
+
+fn rejected_records(report: &Report<'_>) -> usize {
+    match report {
+        Report::Aggregate(report) => report.rejected_records.len(),
+        _ => 0,
+    }
+}
+
+fn policy_domains<'r>(report: &'r Report<'_>) -> Vec<&'r str> {
+    match report {
+        Report::Aggregate(report) => vec![report.policy_published.domain.as_str()],
+        Report::Failure(report) => report.reported_domain.iter().map(Domain::as_str).collect(),
+        Report::Tls(report) => {
+            report.policies.iter().filter_map(|p| p.policy.policy_domain.as_ref()).map(Domain::as_str).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// How a report is named where it does not count.
+fn aside(report: &Report<'_>, identity: &Identity, origin: &str) -> SetAside {
+    let reason = format!("another report has the same identity ({}) and other content", identity.report_id);
+    let mut aside = SetAside::new(Class::ReportConflict, origin.to_owned(), reason);
+    aside.policy_domain = policy_domains(report).first().map(|domain| (*domain).to_owned()).unwrap_or_default();
+    aside.reporter.clone_from(&identity.reporter);
+    aside.period = (identity.begin, identity.end);
+    if let Report::Aggregate(report) = report {
+        aside.messages = report.records.iter().fold(0, |sum, record| sum.saturating_add(record.row.count));
+    }
+    aside
+}
+
+fn content(report: Report<'static>, origin: String, trust: record::Trust) -> Content {
+    match report {
+        Report::Aggregate(report) => Content::Records(flatten(*report, origin, trust)),
+        Report::Tls(report) => Content::Tls(tls_observations(&report, &origin)),
+        Report::Failure(report) => Content::Failure(report.source_ip.map(|ip| {
+            let domain = report.reported_domain.first().map(|domain| domain.as_str().to_owned()).unwrap_or_default();
+            FailureObservation::new(ip, domain, origin)
+        })),
+        _ => Content::Failure(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dmarc_core::Limits;
+
+    fn xml(count: u64, domain: &str) -> String {
+        format!(
+            "<feedback><version>1.0</version><report_metadata><org_name>r.example</org_name><email>a@r.example</email>\
+             <report_id>1</report_id><date_range><begin>1789171200</begin><end>1789257599</end></date_range>\
+             </report_metadata><policy_published><domain>{domain}</domain><p>none</p></policy_published>\
+             <record><row><source_ip>192.0.2.1</source_ip><count>{count}</count><policy_evaluated>\
+             <disposition>none</disposition><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>\
+             <identifiers><header_from>{domain}</header_from></identifiers><auth_results/></record></feedback>"
+        )
+    }
+
+    fn mail(source: &str, results: &str, xml: &str) -> MailOutcome {
+        let text = format!(
+            "Authentication-Results: mx.owner.example; {results}\r\nFrom: a@r.example\r\nSubject: x\r\n\
+             MIME-Version: 1.0\r\nContent-Type: text/xml\r\n\r\n{xml}"
+        );
+        let reading = dmarc_core::read(text.as_bytes(), &Limits::default());
+        MailOutcome { source: source.to_owned(), message: reading.message, outcomes: reading.outcomes, panicked: false }
+    }
+
+    fn collect(mails: impl IntoIterator<Item = MailOutcome>, domains: &[&str]) -> Collected {
+        let owner = Owner {
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+            trusted_authserv_ids: vec!["mx.owner.example".to_owned()],
+            ..Owner::default()
+        };
+        let mut collection = Collection::new(owner);
+        mails.into_iter().for_each(|mail| collection.add(mail));
+        collection.finish()
+    }
+
+    const PASS: &str = "dmarc=pass";
+
+    #[test]
+    fn counts_a_report_once_however_often_it_arrives() {
+        let collected = collect((0..3).map(|n| mail(&format!("new/{n}"), PASS, &xml(7, "a.example"))), &[]);
+        assert_eq!((collected.inputs.reports, collected.inputs.duplicates), (1, 2));
+        assert_eq!(collected.records.iter().map(|r| r.message_count).sum::<u64>(), 7);
+        assert_eq!(collected.records[0].report.origin.split(' ').next(), Some("new/0"));
+    }
+
+    #[test]
+    fn keeps_the_same_one_of_two_that_contradict_whichever_comes_first() {
+        let mails = || [mail("1", PASS, &xml(7, "a.example")), mail("2", PASS, &xml(8, "a.example"))];
+        let forward = collect(mails(), &[]);
+        let mut reversed = mails();
+        reversed.reverse();
+        assert_eq!(forward.records, collect(reversed, &[]).records);
+        assert_eq!((forward.inputs.conflicts, forward.set_aside[0].class), (1, Class::ReportConflict));
+    }
+
+    #[test]
+    fn lets_no_unverified_report_displace_a_verified_one() {
+        let collected = collect([mail("1", "dmarc=none", &xml(1, "a.example")), mail("2", PASS, &xml(9, "a.example"))], &[]);
+        assert_eq!(collected.records[0].message_count, 9);
+    }
+
+    #[test]
+    fn counts_nothing_of_a_report_that_failed_authentication() {
+        let collected = collect([mail("1", "dmarc=fail", &xml(1_000_000, "a.example"))], &[]);
+        assert_eq!((collected.records.len(), collected.inputs.untrusted), (0, 1));
+        assert_eq!((collected.set_aside[0].origin.as_str(), collected.set_aside[0].messages), ("1 1", 1_000_000));
+    }
+
+    #[test]
+    fn counts_nothing_about_domains_of_others() {
+        let mails = || [mail("1", PASS, &xml(1, "mail.a.example")), mail("2", PASS, &xml(1, "b.example"))];
+        let collected = collect(mails(), &["a.example"]);
+        assert_eq!((collected.inputs.reports, collected.inputs.untrusted), (1, 1));
+        assert_eq!(collect(mails(), &[]).inputs.reports, 2);
+    }
+}
