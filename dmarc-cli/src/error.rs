@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use dmarc_ingest::{ConfigError, HostsError};
+
 use crate::render::text::Neutral;
 
 /// The longest message or cause shown, in characters.
@@ -108,6 +110,18 @@ impl CommandError {
     }
 }
 
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}
+
+impl From<HostsError> for CommandError {
+    fn from(error: HostsError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +146,15 @@ mod tests {
     fn is_silent_about_a_closed_pipe() {
         let error = CommandError::output(io::ErrorKind::BrokenPipe.into());
         assert_eq!(report(&error), (0, String::new()));
+    }
+
+    #[test]
+    fn calls_a_broken_configuration_wrong_use() {
+        let path = std::path::Path::new("dmarc.toml");
+        let error = dmarc_ingest::Config::parse("[owner]\ndomain = []", path).unwrap_err();
+        let expected = "dmarc: dmarc.toml:2: unknown key `owner.domain` (did you mean `domains`?): \
+                        expected domains, networks or trusted_authserv_ids\n";
+        assert_eq!(report(&error.into()), (2, expected.to_owned()));
     }
 
     #[test]

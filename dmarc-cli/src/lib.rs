@@ -16,11 +16,18 @@ use error::{CommandError, Kind};
 
 /// Finds out from DMARC and TLS reports who sends mail as your domains.
 #[derive(Debug, Parser)]
-#[command(name = "dmarc", version, about, max_term_width = 100)]
+#[command(name = "dmarc", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: commands::Command,
 }
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  2  the command line or the configuration is wrong
+  3  done, but some input was refused (named on standard error)
+  4  a file, a folder or the output could not be reached; all else was read
+ 70  a bug of ours";
 
 /// Where a command writes.
 pub(crate) struct Output<'a> {

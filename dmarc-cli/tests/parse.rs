@@ -36,7 +36,7 @@ fn names_a_folder_without_files() {
     insta::assert_snapshot!(run.whole().replace(root.path().to_str().unwrap(), "[FOLDER]"), @r"
     --- stderr
     not read:
-      [FOLDER]: no file in this folder (of a Maildir, give the folder with `new` and `cur` in it)
+      [FOLDER]: no file in this folder (hidden names and links in it are passed over)
     dmarc: 0 inputs read; 1 not read
     --- exit code 4
     ");
@@ -120,6 +120,23 @@ fn goes_on_after_a_refused_report_and_says_so() {
     assert_eq!((&lines[1]["source"], &lines[1]["outcome"]), (&"b.xml".into(), &"parsed".into()));
     assert!(run.stderr.starts_with("refused:\n  a.xml: "), "{}", run.stderr);
     assert!(run.stderr.ends_with("dmarc: 2 inputs read; 1 refused\n"), "{}", run.stderr);
+}
+
+#[test]
+fn names_a_report_with_records_that_cannot_be_counted() {
+    let report = REPORT.replace("<count>2</count>", "<count>many</count>");
+    let run = dmarc_with_input(&["parse", "-"], report.as_bytes());
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert_eq!(json_lines(&run)[0]["outcome"], "parsed");
+    assert!(run.stderr.starts_with("refused:\n  -: 1 of 1 records set aside, record 0: "), "{}", run.stderr);
+}
+
+#[test]
+fn names_a_message_that_is_too_large() {
+    let large = vec![b'x'; (50 << 20) + 1];
+    let run = dmarc_with_input(&["parse", "-"], &large);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert_eq!(json_lines(&run)[0]["error"]["code"], "limit_exceeded");
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! own server must remove forged fields under its name (RFC 8601, Section 5); where it does not, only the topmost
 //! one is its own.
 //!
-//! *Not supported:* checking signatures ourselves, which needs the network; ARC.
+//! *Not supported:* checking signatures ourselves, which needs the network; ARC; the position among `Received`
+//! (RFC 8601, Section 1.2), for which the topmost field stands in.
 
 use dmarc_core::model::auth::AuthenticationResults;
 use dmarc_core::parse::authentication_results;

@@ -89,7 +89,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that does not exist.
-    #[error("{file}:{line}: unknown key `{key}`{}; expected one of: {}", did_you_mean(*nearest), known.join(", "))]
+    #[error("{file}:{line}: unknown key `{key}`{}: expected {}", did_you_mean(*nearest), either(known))]
     UnknownKey {
         /// The file.
         file: String,
@@ -119,7 +119,15 @@ pub enum ConfigError {
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"))
+    nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn either(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 impl Config {
@@ -356,16 +364,16 @@ mod tests {
     fn names_the_nearest_key() {
         assert_eq!(
             parse("[owner]\n\ndomians = []\n").unwrap_err(),
-            "etc/dmarc.toml:3: unknown key `owner.domians`, did you mean `domains`?; \
-             expected one of: domains, networks, trusted_authserv_ids"
+            "etc/dmarc.toml:3: unknown key `owner.domians` (did you mean `domains`?): \
+             expected domains, networks or trusted_authserv_ids"
         );
         assert_eq!(
             parse("[ower]\n").unwrap_err(),
-            "etc/dmarc.toml:1: unknown key `ower`, did you mean `owner`?; expected one of: data, lookup, mailbox, owner"
+            "etc/dmarc.toml:1: unknown key `ower` (did you mean `owner`?): expected data, lookup, mailbox or owner"
         );
         assert_eq!(
             parse("[lookup]\ncolour = 1\n").unwrap_err(),
-            "etc/dmarc.toml:2: unknown key `lookup.colour`; expected one of: hosts_file"
+            "etc/dmarc.toml:2: unknown key `lookup.colour`: expected hosts_file"
         );
     }
 

@@ -10,7 +10,7 @@ use super::text::Neutral;
 use crate::error::{CommandError, Kind};
 
 /// How many items of each sort are named.
-const NAMED: u64 = 20;
+const NAMED: usize = 20;
 /// The longest name or reason shown, in characters.
 const WIDTH: usize = 200;
 
@@ -25,7 +25,8 @@ pub struct Trouble {
 
 #[derive(Debug, Default)]
 struct Named {
-    lines: Vec<String>,
+    /// Different lines, and how often each came in a row.
+    lines: Vec<(String, u64)>,
     count: u64,
 }
 
@@ -48,16 +49,14 @@ impl Trouble {
 
     /// Notes a path that could not be read.
     pub fn unreachable(&mut self, error: &SourceError) {
-        self.unreachable.add(|| format!("  {}", Neutral::new(&chain(error), WIDTH)));
+        self.unreachable.add(Neutral::new(&chain(error), WIDTH).to_string());
     }
 
     /// Notes a part that was refused.
     pub fn refused(&mut self, source: &str, part: &str, reason: &str) {
-        self.refused.add(|| {
-            let gap = if part.is_empty() { "" } else { " " };
-            let (source, part) = (Neutral::new(source, WIDTH), Neutral::new(part, WIDTH));
-            format!("  {source}{gap}{part}: {}", Neutral::new(reason, WIDTH))
-        });
+        let gap = if part.is_empty() { "" } else { " " };
+        let (source, part) = (Neutral::new(source, WIDTH), Neutral::new(part, WIDTH));
+        self.refused.add(format!("{source}{gap}{part}: {}", Neutral::new(reason, WIDTH)));
     }
 
     /// Says on `err` what was noted, if anything was.
@@ -106,10 +105,13 @@ impl Trouble {
 }
 
 impl Named {
-    fn add(&mut self, line: impl FnOnce() -> String) {
+    fn add(&mut self, line: String) {
         self.count += 1;
-        if self.count <= NAMED {
-            self.lines.push(line());
+        let named = self.lines.len();
+        match self.lines.last_mut() {
+            Some((last, times)) if *last == line => *times += 1,
+            _ if named < NAMED => self.lines.push((line, 1)),
+            _ => {}
         }
     }
 
@@ -118,13 +120,16 @@ impl Named {
             return Ok(());
         }
         writeln!(err, "{title}:")?;
-        for line in &self.lines {
-            writeln!(err, "{line}")?;
+        for (line, times) in &self.lines {
+            match times {
+                1 => writeln!(err, "  {line}")?,
+                _ => writeln!(err, "  {line} ({times} times)")?,
+            }
         }
-        if self.count > NAMED {
-            writeln!(err, "  and {} more", self.count - NAMED)?;
+        match self.count - self.lines.iter().map(|(_, times)| times).sum::<u64>() {
+            0 => Ok(()),
+            more => writeln!(err, "  and {more} more"),
         }
-        Ok(())
     }
 }
 
@@ -158,5 +163,29 @@ mod tests {
         assert_eq!(text.lines().count(), 22);
         assert!(text.starts_with("refused:\n  new/0 2/\\u{1b}.xml: XML is not well-formed\n"), "{text}");
         assert!(text.ends_with("  and 5 more\n"), "{text}");
+    }
+
+    #[test]
+    fn names_the_same_thing_in_a_row_once() {
+        let mut trouble = Trouble::default();
+        for _ in 0..30 {
+            trouble.refused("all.json", "", "JSON is not well-formed");
+        }
+        trouble.refused("other.json", "", "JSON is not well-formed");
+        let mut err = Vec::new();
+        drop(trouble.finish(&mut err));
+        let expected = "refused:\n  all.json: JSON is not well-formed (30 times)\n  other.json: JSON is not well-formed\n";
+        assert_eq!(String::from_utf8(err).unwrap(), expected);
+    }
+
+    #[test]
+    fn takes_the_worst_of_what_was_noted_for_the_exit_code() {
+        let mut trouble = Trouble::default();
+        trouble.refused("a", "", "x");
+        assert_eq!(trouble.worst(), Some(Kind::Refused));
+        trouble.unreachable.add("b".to_owned());
+        assert_eq!(trouble.worst(), Some(Kind::Unreachable));
+        trouble.bugs = 1;
+        assert_eq!(trouble.worst(), Some(Kind::Bug));
     }
 }

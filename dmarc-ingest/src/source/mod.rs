@@ -54,7 +54,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A folder without any file to read.
-    #[error("{path}: no file in this folder (of a Maildir, give the folder with `new` and `cur` in it)")]
+    #[error("{path}: no file in this folder (hidden names and links in it are passed over)")]
     Empty {
         /// The path as given.
         path: String,
