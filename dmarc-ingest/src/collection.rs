@@ -120,7 +120,8 @@ impl Collection {
     /// Decides between versions and gives out what counts.
     #[must_use]
     pub fn finish(self) -> Collected {
-        let mut collected = Collected { set_aside: self.set_aside, inputs: self.inputs, ..Collected::default() };
+        let mut collected =
+            Collected { set_aside: self.set_aside, inputs: self.inputs, ..Collected::default() };
         for mut versions in self.reports.into_values() {
             versions.sort_by(|a, b| a.rank.cmp(&b.rank));
             let mut versions = versions.into_iter();
@@ -146,7 +147,7 @@ impl Collection {
         let aside = aside(&report, &identity, &origin);
         if let Some(reason) = self.distrust(&trust, &report) {
             self.inputs.untrusted += 1;
-            self.set_aside.push(SetAside { class: Class::ReportUntrusted, reason, ..aside });
+            self.set_aside.push(aside.untrusted(reason));
             return;
         }
         let trust = match trust {
@@ -179,10 +180,14 @@ impl Collection {
             return Some(reason.clone());
         }
         let domains = policy_domains(report);
-        let is_ours = |domain: &str| self.owner.domains.iter().any(|own| dmarc_core::domain::is_at_or_below(domain, own));
+        let is_ours = |domain: &str| {
+            self.owner.domains.iter().any(|own| dmarc_core::domain::is_at_or_below(domain, own))
+        };
         // A report that names no domain cannot be told to be about others.
-        let is_foreign = !self.owner.domains.is_empty() && !domains.is_empty() && !domains.iter().any(|d| is_ours(d));
-        is_foreign.then(|| format!("it is about {}, which is none of the configured domains", domains.join(", ")))
+        let is_foreign =
+            !self.owner.domains.is_empty() && !domains.is_empty() && !domains.iter().any(|d| is_ours(d));
+        is_foreign
+            .then(|| format!("it is about {}, which is none of the configured domains", domains.join(", ")))
     }
 }
 
@@ -223,9 +228,12 @@ fn policy_domains<'r>(report: &'r Report<'_>) -> Vec<&'r str> {
     match report {
         Report::Aggregate(report) => vec![report.policy_published.domain.as_str()],
         Report::Failure(report) => report.reported_domain.iter().map(Domain::as_str).collect(),
-        Report::Tls(report) => {
-            report.policies.iter().filter_map(|p| p.policy.policy_domain.as_ref()).map(Domain::as_str).collect()
-        }
+        Report::Tls(report) => report
+            .policies
+            .iter()
+            .filter_map(|p| p.policy.policy_domain.as_ref())
+            .map(Domain::as_str)
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -234,7 +242,8 @@ fn policy_domains<'r>(report: &'r Report<'_>) -> Vec<&'r str> {
 fn aside(report: &Report<'_>, identity: &Identity, origin: &str) -> SetAside {
     let reason = format!("another report has the same identity ({}) and other content", identity.report_id);
     let mut aside = SetAside::new(Class::ReportConflict, origin.to_owned(), reason);
-    aside.policy_domain = policy_domains(report).first().map(|domain| (*domain).to_owned()).unwrap_or_default();
+    aside.policy_domain =
+        policy_domains(report).first().map(|domain| (*domain).to_owned()).unwrap_or_default();
     aside.reporter.clone_from(&identity.reporter);
     aside.period = (identity.begin, identity.end);
     if let Report::Aggregate(report) = report {
@@ -248,7 +257,8 @@ fn content(report: Report<'static>, origin: String, trust: record::Trust) -> Con
         Report::Aggregate(report) => Content::Records(flatten(*report, origin, trust)),
         Report::Tls(report) => Content::Tls(tls_observations(&report, &origin)),
         Report::Failure(report) => Content::Failure(report.source_ip.map(|ip| {
-            let domain = report.reported_domain.first().map(|domain| domain.as_str().to_owned()).unwrap_or_default();
+            let domain =
+                report.reported_domain.first().map(|domain| domain.as_str().to_owned()).unwrap_or_default();
             FailureObservation::new(ip, domain, origin)
         })),
         _ => Content::Failure(None),
@@ -277,7 +287,12 @@ mod tests {
              MIME-Version: 1.0\r\nContent-Type: text/xml\r\n\r\n{xml}"
         );
         let reading = dmarc_core::read(text.as_bytes(), &Limits::default());
-        MailOutcome { source: source.to_owned(), message: reading.message, outcomes: reading.outcomes, panicked: false }
+        MailOutcome {
+            source: source.to_owned(),
+            message: reading.message,
+            outcomes: reading.outcomes,
+            panicked: false,
+        }
     }
 
     fn collect(mails: impl IntoIterator<Item = MailOutcome>, domains: &[&str]) -> Collected {
@@ -313,7 +328,10 @@ mod tests {
 
     #[test]
     fn lets_no_unverified_report_displace_a_verified_one() {
-        let collected = collect([mail("1", "dmarc=none", &xml(1, "a.example")), mail("2", PASS, &xml(9, "a.example"))], &[]);
+        let collected = collect(
+            [mail("1", "dmarc=none", &xml(1, "a.example")), mail("2", PASS, &xml(9, "a.example"))],
+            &[],
+        );
         assert_eq!(collected.records[0].message_count, 9);
     }
 
@@ -321,7 +339,10 @@ mod tests {
     fn counts_nothing_of_a_report_that_failed_authentication() {
         let collected = collect([mail("1", "dmarc=fail", &xml(1_000_000, "a.example"))], &[]);
         assert_eq!((collected.records.len(), collected.inputs.untrusted), (0, 1));
-        assert_eq!((collected.set_aside[0].origin.as_str(), collected.set_aside[0].messages), ("1 1", 1_000_000));
+        assert_eq!(
+            (collected.set_aside[0].origin.as_str(), collected.set_aside[0].messages),
+            ("1 1", 1_000_000)
+        );
     }
 
     #[test]

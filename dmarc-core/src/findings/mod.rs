@@ -82,6 +82,12 @@ pub struct SetAside {
 }
 
 impl SetAside {
+    /// The same report, set aside because it is not to be trusted.
+    #[must_use]
+    pub fn untrusted(self, reason: String) -> Self {
+        Self { class: Class::ReportUntrusted, reason, ..self }
+    }
+
     /// Sets the report of `origin` aside.
     pub fn new(class: Class, origin: String, reason: String) -> Self {
         Self {
