@@ -35,8 +35,9 @@ const PLAUSIBLE: std::ops::Range<i64> = 1_104_537_600..4_133_980_800;
 /// last entry is that error.
 ///
 /// The entries are [`ErrorKind::Json`], [`ErrorKind::LimitExceeded`] (`depth`, `elements`, `text_bytes`, `records`,
-/// and `results` for the lists of one policy), or [`ErrorKind::MissingKey`] where a report lacks `date-range`,
-/// `start-datetime`, `end-datetime`, `report-id`, `policies`, or everything that names the reporter.
+/// and `results` for the lists of one policy and the reports of one payload), or [`ErrorKind::MissingKey`] where a
+/// report lacks `date-range`, `start-datetime`, `end-datetime`, `report-id`, `policies`, or everything that names the
+/// reporter.
 pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<TlsReport<'a>>>> {
     let mut reports = Vec::new();
     let mut take = |read: Read<'a>| {
@@ -638,6 +639,13 @@ mod tests {
         assert_eq!(limited(Limits { results: 1, ..limits() }), exceeded("results", 1));
         assert_eq!(limited(Limits { text_bytes: 30, ..limits() }), None);
         assert_eq!(limited(Limits { text_bytes: 29, ..limits() }), exceeded("text_bytes", 29));
+        let reports = format!("[{0},{0}]{0}", with("[]"));
+        let reports = |results| parse(&reports, &Limits { results, ..limits() });
+        assert!(reports(3).iter().all(Result::is_ok));
+        assert_eq!(
+            reports(2)[2].as_ref().unwrap_err().kind(),
+            ErrorKind::LimitExceeded { limit: "results", max: 2 }
+        );
         let elements = 7 + 2 * 14;
         assert_eq!(limited(Limits { elements, ..limits() }), None);
         assert_eq!(

@@ -151,7 +151,8 @@ impl Budget<'_> {
     fn report<E: serde::de::Error>(&mut self) -> Result<(), E> {
         self.records = 0;
         self.reports += 1;
-        self.check("records", self.reports, self.limits.records)
+        // Far fewer than records: each costs far more than its bytes, and a payload has one as a rule.
+        self.check("results", self.reports, self.limits.results)
     }
 }
 
