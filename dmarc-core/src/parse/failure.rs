@@ -4,28 +4,23 @@
 //! nothing of MIME: the caller finds the parts and decodes them. A field that is absent or odd is a quirk; only a
 //! report without `Feedback-Type`, or one beyond a ceiling, is refused.
 //!
-//! # Alignment
-//!
-//! `Identity-Alignment` has two opposite meanings: RFC 7489, Section 7.3.1 lists what aligned, RFC 9991, Section 4 what
-//! failed, and no version tells them apart. For a report about DMARC, `none` and both mechanisms have one possible
-//! reading each. A single mechanism is read the way that the evidence allows: results of part two; results at the top
-//! of the included header by the same authserv-id; `Original-Mail-From`. Where it allows both, nothing is claimed.
-//!
-//! *Not supported:* strict alignment, which a failure report does not tell of (relaxed is assumed, unless
-//! `dmarc=fail` contradicts it); reports as prose without a feedback part (Exim); decoding of base64 in
+//! *Not supported:* reports as prose without a feedback part (Exim); decoding of base64 in
 //! `DKIM-Canonicalized-*`; `Received-Date` beside `Arrival-Date`; fields behind an empty line.
+
+mod alignment;
+mod fields;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use fields::{Line, Lines, clean, compact, lower, path, unfold};
 use jiff::fmt::rfc2822;
 
-use super::auth::{comment_len, complete_authentication_results, quoted_len};
-use crate::domain::{Domain, same_organization};
+use super::auth::complete_authentication_results;
+use crate::domain::Domain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::FailureReport;
-use crate::model::auth::{AuthenticationResults, MethodResult};
 use crate::model::failure::{AlignmentBasis, AuthFailureType, DeliveryResult, OriginalMessage};
 use crate::parse::Parsed;
 use crate::quirk::{QuirkCode, Quirks};
@@ -102,6 +97,19 @@ pub(super) fn rfc5322_seconds(text: &str) -> Option<i64> {
     })
 }
 
+/// The fields that occur once and are more than text.
+const TYPED: [&str; 9] = [
+    "auth-failure",
+    "delivery-result",
+    "dkim-domain",
+    "feedback-type",
+    "identity-alignment",
+    "incidents",
+    "received-date",
+    "source-ip",
+    "source-port",
+];
+
 struct Builder<'a> {
     report: FailureReport<'a>,
     quirks: Quirks,
@@ -152,18 +160,7 @@ impl<'a> Builder<'a> {
     fn typed_field(&mut self, key: &str, name: &str, raw: &'a str) -> bool {
         let value = clean(raw);
         let (report, quirks) = (&mut self.report, &mut self.quirks);
-        let known = [
-            "auth-failure",
-            "delivery-result",
-            "dkim-domain",
-            "feedback-type",
-            "identity-alignment",
-            "incidents",
-            "received-date",
-            "source-ip",
-            "source-port",
-        ];
-        if !known.contains(&key) {
+        if !TYPED.contains(&key) {
             return false;
         }
         if value.is_empty() {
@@ -219,7 +216,7 @@ impl<'a> Builder<'a> {
         self.arrival();
         self.note_unknown();
         self.note_missing();
-        let alignment = alignment(&self.report);
+        let alignment = alignment::alignment(&self.report);
         self.report.dkim_aligned = alignment.dkim;
         self.report.spf_aligned = alignment.spf;
         self.report.alignment_basis = alignment.basis;
@@ -451,286 +448,254 @@ fn host(text: &str) -> Option<Domain<'static>> {
     Some(Domain::new(text.to_owned())).filter(Domain::is_host_name)
 }
 
-// ---- alignment
-
-#[derive(Clone, Copy, Default)]
-struct Alignment {
-    dkim: Option<bool>,
-    spf: Option<bool>,
-    basis: AlignmentBasis,
-}
-
-impl Alignment {
-    fn from_evidence(dkim: Option<bool>, spf: Option<bool>) -> Self {
-        let known = dkim.is_some() || spf.is_some();
-        let basis = if known { AlignmentBasis::Evidence } else { AlignmentBasis::Unknown };
-        Self { dkim, spf, basis }
-    }
-
-    fn neither(basis: AlignmentBasis) -> Self {
-        Self { dkim: Some(false), spf: Some(false), basis }
-    }
-}
-
-/// What aligned, as far as the report can tell; see the header of this module.
-fn alignment(report: &FailureReport<'_>) -> Alignment {
-    let evidence = evidence(report);
-    // Only a report about DMARC says by its type that a mechanism failed, on which the readings rest.
-    if report.auth_failure != Some(AuthFailureType::Dmarc) {
-        return evidence;
-    }
-    let listed = report.identity_alignment.as_deref().unwrap_or_default();
-    let lists = |word: &str| listed.iter().any(|listed| listed == word);
-    match (lists("none"), lists("dkim"), lists("spf")) {
-        (true, false, false) => Alignment::neither(AlignmentBasis::ListsNone),
-        (false, true, true) => Alignment::neither(AlignmentBasis::ListsBoth),
-        (false, true, false) => {
-            // Both readings have SPF failed: RFC 7489 by not listing it, RFC 9991 by giving the record that failed.
-            let spf = evidence.spf.or_else(|| (!report.spf_dns.is_empty()).then_some(false));
-            let (dkim, spf) = one_listed(evidence.dkim, spf);
-            Alignment::from_evidence(dkim, spf)
-        }
-        (false, false, true) => {
-            let (spf, dkim) = one_listed(evidence.spf, evidence.dkim);
-            Alignment::from_evidence(dkim, spf)
-        }
-        _ => evidence,
-    }
-}
-
-/// Completes the evidence for a listed mechanism and the other one by the reading that it does not contradict.
-fn one_listed(listed: Option<bool>, other: Option<bool>) -> (Option<bool>, Option<bool>) {
-    match (listed, other) {
-        // Neither reading fits, nor does the type of the report.
-        (Some(true), Some(true)) => (None, None),
-        // The listed one aligned: RFC 7489, and the other did not align.
-        (Some(true), _) => (Some(true), Some(false)),
-        // The listed one failed, or the other did not: RFC 9991, where "not listed" claims nothing.
-        (Some(false), other) => (Some(false), other),
-        (None, Some(true)) => (Some(false), Some(true)),
-        (None, other) => (None, other),
-    }
-}
-
-/// What results and domains say, without `Identity-Alignment`.
-fn evidence(report: &FailureReport<'_>) -> Alignment {
-    let Some(author) = author(report) else { return Alignment::default() };
-    let about_dmarc = report.auth_failure == Some(AuthFailureType::Dmarc);
-    let trusted = trusted_results(report);
-    let own = report.authentication_results.iter().flat_map(|field| &field.results);
-    let results: Vec<&MethodResult<'_>> =
-        trusted.iter().flat_map(|field| &field.results).chain(own.clone()).collect();
-    let mut dkim = dkim_evidence(&author, &results);
-    // A report about one signature gives its result alone (RFC 6591, Section 3.1): others may have passed.
-    let partial =
-        !about_dmarc && !trusted.iter().flat_map(|field| &field.results).any(|r| r.method == "dkim");
-    if partial {
-        dkim.aligned = dkim.aligned.filter(|aligned| *aligned);
-    }
-    let mut spf = spf_evidence(&author, &results, report.original_mail_from.as_deref());
-    if results.iter().any(|r| r.method == "dmarc" && r.result == "fail") {
-        dkim = dkim.given_dmarc_failed();
-        spf = spf.given_dmarc_failed();
-    }
-    Alignment::from_evidence(dkim.aligned, spf.aligned)
-}
-
-/// The Author Domain: of the included message, else as a `dmarc` result names it, else, for DMARC, as reported.
-fn author(report: &FailureReport<'_>) -> Option<Domain<'static>> {
-    let original = report.original.as_ref().and_then(|original| original.header_from.clone());
-    let by_result = || {
-        let mut results = report.authentication_results.iter().flat_map(|field| &field.results);
-        let from = results.find_map(|r| r.property("header.from").filter(|_| r.method == "dmarc"))?;
-        host(from.rsplit_once('@').map_or(from, |(_, domain)| domain))
-    };
-    let by_report = || match report.reported_domain.as_slice() {
-        [domain] if report.auth_failure == Some(AuthFailureType::Dmarc) => host(domain.as_str()),
-        _ => None,
-    };
-    original.map(Domain::into_owned).or_else(by_result).or_else(by_report)
-}
-
-/// The fields of the included header that the reporter added: same authserv-id, above the second `Received`.
-///
-/// Further down they are from hops before, or from whoever forged the message.
-fn trusted_results<'r>(report: &'r FailureReport<'_>) -> Vec<AuthenticationResults<'r>> {
-    let Some(original) = &report.original else { return Vec::new() };
-    let mut received = 0;
-    let own = |id: &str| {
-        let mut ids = report.authentication_results.iter().map(|field| &field.authserv_id);
-        !id.is_empty() && ids.any(|own| own.eq_ignore_ascii_case(id))
-    };
-    original
-        .headers
-        .iter()
-        .take_while(|(name, _)| {
-            received += u32::from(name.eq_ignore_ascii_case("Received"));
-            received < 2
-        })
-        .filter(|(name, _)| name.eq_ignore_ascii_case("Authentication-Results"))
-        .map(|(_, value)| super::authentication_results(value))
-        .filter(|field| own(&field.authserv_id))
-        .collect()
-}
-
-/// Whether a mechanism aligned, and whether with the very domain of the author.
-#[derive(Clone, Copy, Default)]
-struct Mechanism {
-    aligned: Option<bool>,
-    exact: bool,
-}
-
-impl Mechanism {
-    /// With `dmarc=fail` nothing aligned: a relaxed match was then not enough, an exact one contradicts it.
-    fn given_dmarc_failed(self) -> Self {
-        let contradicted = self.aligned == Some(true) && self.exact;
-        Self { aligned: (!contradicted).then_some(false), exact: false }
-    }
-
-    fn passed(author: &Domain<'_>, domain: &Domain<'_>) -> Self {
-        Self { aligned: Some(same_organization(author.as_str(), domain.as_str())), exact: author == domain }
-    }
-
-    /// Of several results one that aligned decides, then one that cannot be told.
-    fn best(of: impl Iterator<Item = Self>) -> Self {
-        let rank = |m: &Self| (m.aligned == Some(true), m.aligned.is_none(), m.exact);
-        of.max_by_key(rank).unwrap_or_default()
-    }
-}
-
-fn dkim_evidence(author: &Domain<'_>, results: &[&MethodResult<'_>]) -> Mechanism {
-    Mechanism::best(results.iter().filter(|r| r.method == "dkim").map(|r| {
-        if r.result != "pass" {
-            return Mechanism { aligned: Some(false), exact: false };
-        }
-        let domain = r.property("header.d").and_then(host).or_else(|| domain_of(r.property("header.i")?));
-        domain.map_or_else(Mechanism::default, |domain| Mechanism::passed(author, &domain))
-    }))
-}
-
-fn spf_evidence(author: &Domain<'_>, results: &[&MethodResult<'_>], mail_from: Option<&str>) -> Mechanism {
-    let sender = mail_from.and_then(|path| domain_of(path).or_else(|| host(path)));
-    let foreign = sender.as_ref().is_some_and(|domain| !same_organization(author.as_str(), domain.as_str()));
-    let by_results = Mechanism::best(results.iter().filter(|r| r.method == "spf").map(|r| {
-        if r.result != "pass" {
-            return Mechanism { aligned: Some(false), exact: false };
-        }
-        let identity = r.property("smtp.mailfrom").or(mail_from);
-        let domain = match identity {
-            // A null reverse-path stands for the HELO name (RFC 7208, Section 2.4).
-            Some("") => r.property("smtp.helo").and_then(host),
-            Some(identity) => domain_of(identity).or_else(|| host(identity)),
-            None => None,
-        };
-        domain.map_or_else(Mechanism::default, |domain| Mechanism::passed(author, &domain))
-    }));
-    match (foreign, by_results.aligned) {
-        (true, Some(true)) => Mechanism::default(),
-        (true, _) => Mechanism { aligned: Some(false), exact: false },
-        (false, _) => by_results,
-    }
-}
-
-// ---- fields
-
-enum Line<'a> {
-    Field { name: &'a str, value: &'a str },
-    Junk(&'a str),
-}
-
-/// The fields of a header block, each with its folded lines; `rest` is what follows the empty line that ends it.
-struct Lines<'a> {
-    rest: &'a str,
-    ended: bool,
-}
-
-impl<'a> Lines<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { rest: text.trim_start_matches(['\u{feff}', '\r', '\n', ' ', '\t']), ended: false }
-    }
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended || self.rest.is_empty() {
-            return None;
-        }
-        let bytes = self.rest.as_bytes();
-        let end = memchr::memchr_iter(b'\n', bytes)
-            .map(|at| at + 1)
-            .find(|at| !matches!(bytes.get(*at), Some(b' ' | b'\t')))
-            .unwrap_or(bytes.len());
-        let (line, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        if line.trim_end_matches(['\r', '\n']).is_empty() {
-            self.ended = true;
-            return None;
-        }
-        Some(match line.split_once(':') {
-            Some((name, value)) if is_name(name.trim_end()) => {
-                Line::Field { name: name.trim_end(), value: value.trim() }
-            }
-            _ => Line::Junk(line.trim()),
-        })
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic())
-}
-
 fn check_text(text: &str, limits: &Limits) -> Result<()> {
     Limits::check("text_bytes", text.len() as u64, limits.text_bytes)
 }
 
-/// The value without its line ends (RFC 5322, Section 2.2.3).
-fn unfold(raw: &str) -> Cow<'_, str> {
-    let raw = raw.trim();
-    if raw.contains(['\r', '\n']) { Cow::Owned(raw.replace(['\r', '\n'], "")) } else { Cow::Borrowed(raw) }
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// The value without line ends and comments; parentheses in quotes are none.
-fn clean(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('(') {
-        return unfold(raw);
-    }
-    let mut text = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(at) = rest.find(['(', '"']) {
-        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        let comment = from.starts_with('(');
-        let len = if comment { comment_len(from) } else { quoted_len(from) };
-        let (special, behind) = from.split_at_checked(len).unwrap_or((from, ""));
-        text.push_str(before);
-        text.push_str(if comment { " " } else { special });
-        rest = behind;
-    }
-    text.push_str(rest);
-    Cow::Owned(text.replace(['\r', '\n'], "").trim().to_owned())
-}
+    use super::*;
 
-/// A path (RFC 5321, Section 4.1.2) without comments and `<>`; empty for the null reverse-path.
-fn path(raw: &str) -> Cow<'_, str> {
-    let bare = |text: &str| text.starts_with('<') && text.ends_with('>');
-    match clean(raw) {
-        Cow::Borrowed(text) if bare(text) => {
-            Cow::Borrowed(text.trim_start_matches('<').trim_end_matches('>'))
+    fn sample(name: &str) -> String {
+        let path = format!("{}/../testdata/failure/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn read(text: &str) -> Parsed<FailureReport<'_>> {
+        parse(text, None, &Limits::default()).unwrap()
+    }
+
+    fn details<'r>(parsed: &'r Parsed<FailureReport<'_>>, code: QuirkCode) -> Vec<&'r str> {
+        let quirks = parsed.quirks.as_slice().iter();
+        quirks.filter(|quirk| quirk.code == code).map(|quirk| quirk.detail.as_str()).collect()
+    }
+
+    #[test]
+    fn reads_every_field_of_a_regular_report_without_a_quirk() {
+        let (text, message) = (sample("regular.txt"), sample("original.txt"));
+        let parsed = parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap();
+        assert_eq!(parsed.quirks.as_slice(), []);
+        let report = parsed.report;
+        assert_eq!(report.feedback_type, "auth-failure");
+        assert_eq!(report.user_agent.as_deref(), Some("Beispiel-Reporter/3.1 (on a test host)"));
+        assert_eq!(report.authentication_results[0].results[0].property("header.s"), Some("k1"));
+        assert_eq!(report.identity_alignment.as_deref(), Some(&[Cow::Borrowed("dkim")][..]));
+        assert_eq!(report.reported_domain, [Domain::new("marke.example")]);
+        assert_eq!(report.original_mail_from.as_deref(), Some("liste-bounces@liste.example"));
+        assert_eq!(report.original_rcpt_to, ["leser@reporter.example"]);
+        assert_eq!(report.source_ip, Some("192.0.2.77".parse().unwrap()));
+        assert_eq!(report.source_port, Some(51_234));
+        assert_eq!(report.arrival_date.as_deref(), Some("Tue, 4 Mar 2025 10:20:30 +0100 (CET)"));
+        assert_eq!(report.arrived, Some(1_741_080_030));
+        assert_eq!(report.incidents, 250);
+        assert_eq!(report.delivery_result, Some(DeliveryResult::Reject));
+        assert_eq!(report.reported_uri, ["http://marke.example/(konto)"]);
+        assert_eq!(report.dkim_canonicalized_body.as_deref(), Some("R3J1w58K"));
+        assert_eq!(report.spf_dns, ["txt : liste.example : \"v=spf1 ip4:192.0.2.77 -all\""]);
+        assert_eq!(report.other_fields, [(Cow::Borrowed("X-Ticket"), Cow::Borrowed("99"))]);
+        assert_eq!((report.dkim_aligned, report.spf_aligned), (Some(false), Some(false)));
+        assert_eq!(report.alignment_basis, AlignmentBasis::Evidence);
+    }
+
+    #[test]
+    fn reads_the_header_of_the_included_message() {
+        let (text, message) = (sample("regular.txt"), sample("original.txt"));
+        let report =
+            parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap().report;
+        let original = report.original.unwrap();
+        assert_eq!(original.headers.len(), 8);
+        assert_eq!(original.header("subject"), Some("Neues vom Dienst"));
+        assert_eq!(original.header("To"), Some("rZ8cqX+Giw=@liste.example"));
+        assert_eq!(original.header_from, Some(Domain::new("mail.marke.example")));
+        assert_eq!(original.body_bytes, 7);
+    }
+
+    #[test]
+    fn names_every_oddity_of_a_sloppy_report() {
+        let text = sample("sloppy.txt");
+        let parsed = read(&text);
+        let report = &parsed.report;
+        assert_eq!(report.feedback_type, "auth-failure");
+        assert_eq!(report.auth_failure, Some(AuthFailureType::Dmarc));
+        assert_eq!(report.source_ip, Some("2001:db8::7".parse().unwrap()));
+        assert_eq!(report.original_mail_from.as_deref(), Some(""));
+        assert_eq!(report.delivery_result, Some(DeliveryResult::Other("gateway-says-no".into())));
+        assert_eq!(report.incidents, 1);
+        assert_eq!(report.arrived, Some(1_741_080_030));
+        assert_eq!(report.other_fields.len(), 1);
+        assert_eq!(details(&parsed, QuirkCode::FeedbackVersion), ["1.0"]);
+        assert_eq!(details(&parsed, QuirkCode::BadField), ["Incidents: many"]);
+        assert_eq!(details(&parsed, QuirkCode::RepeatedField), ["Incidents"]);
+        assert_eq!(details(&parsed, QuirkCode::ArrivalDate), ["Received-Date"]);
+        assert_eq!(details(&parsed, QuirkCode::UnknownValue), ["Delivery-Result: gateway-says-no"]);
+        let missing = ["User-Agent", "Authentication-Results", "Identity-Alignment", "Reported-Domain"];
+        assert_eq!(details(&parsed, QuirkCode::MissingField), missing);
+        assert!(parsed.quirks.contains(QuirkCode::MissingOriginal));
+    }
+
+    #[test]
+    fn tells_a_feedback_report_by_its_first_fields() {
+        assert!(is_feedback("Version: 1\r\nFEEDBACK-TYPE : abuse\r\n"));
+        assert!(is_feedback("\r\n\r\nUser-Agent: a\r\n b\r\nFeedback-Type: auth-failure"));
+        assert!(!is_feedback("Version: 1\n\nFeedback-Type: abuse"));
+        assert!(!is_feedback("A notice.\nFeedback-Type: abuse"));
+        assert!(!is_feedback("X: Feedback-Type: abuse\n Feedback-Type: abuse\n"));
+        assert!(!is_feedback(""));
+    }
+
+    #[test]
+    fn refuses_only_a_report_without_its_type() {
+        for text in ["", "Version: 1\n", "Feedback-Type:\n", "Feedback-Type: (none)", "\0\0\0"] {
+            let error = parse(text, None, &Limits::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingField("Feedback-Type"), "{text:?}");
         }
-        Cow::Owned(text) if bare(&text) => {
-            Cow::Owned(text.trim_start_matches('<').trim_end_matches('>').to_owned())
-        }
-        other => other,
+        assert_eq!(read("Feedback-Type: Abuse").report.feedback_type, "abuse");
     }
-}
 
-/// The value without any white space.
-fn compact(raw: &str) -> Cow<'_, str> {
-    let raw = raw.trim();
-    if raw.contains(char::is_whitespace) { raw.split_whitespace().collect() } else { Cow::Borrowed(raw) }
-}
+    #[test]
+    fn uses_the_arrival_date_where_both_dates_are_given() {
+        let parsed = read(
+            "Feedback-Type: auth-failure\nReceived-Date: Mon, 3 Mar 2025 00:00:00 +0000\n\
+             Arrival-Date: Wed, 4 Mar 2025 09:20:30 -0000\n",
+        );
+        assert_eq!(parsed.report.arrived, Some(1_741_080_030));
+        assert_eq!(details(&parsed, QuirkCode::ArrivalDate), ["Arrival-Date and Received-Date"]);
+    }
 
-fn lower(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { text }
+    #[test]
+    fn keeps_a_date_that_it_cannot_read() {
+        let parsed = read("Feedback-Type: auth-failure\nArrival-Date: 31 Feb 2025 10:00:00 +0000\n");
+        assert_eq!(parsed.report.arrived, None);
+        assert!(parsed.report.arrival_date.is_some());
+        assert!(parsed.quirks.contains(QuirkCode::BadField));
+    }
+
+    #[test]
+    fn reads_an_address_in_every_form() {
+        for (form, ip) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("[192.0.2.1]", "192.0.2.1"),
+            ("192.0.2.1 (mail.example)", "192.0.2.1"),
+            ("IPv6:2001:db8::1", "2001:db8::1"),
+            ("[ipv6:2001:DB8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ] {
+            let text = format!("Feedback-Type: auth-failure\nSource-IP: {form}\n");
+            assert_eq!(read(&text).report.source_ip, Some(ip.parse().unwrap()), "{form}");
+        }
+        let parsed = read("Feedback-Type: auth-failure\nSource-IP: unknown\nSource-Port: 70000\n");
+        assert_eq!(details(&parsed, QuirkCode::BadField), ["Source-IP: unknown", "Source-Port: 70000"]);
+    }
+
+    #[test]
+    fn takes_an_incident_count_of_zero_or_beyond_32_bits_for_one() {
+        for count in ["0", "-1", "4294967296", "99999999999999999999", "1.5"] {
+            let text = format!("Feedback-Type: auth-failure\nIncidents: {count}\n");
+            let parsed = read(&text);
+            assert_eq!(parsed.report.incidents, 1, "{count}");
+            assert!(parsed.quirks.contains(QuirkCode::BadField), "{count}");
+        }
+    }
+
+    #[test]
+    fn keeps_the_fields_that_may_be_repeated_and_the_first_of_the_others() {
+        let parsed = read(
+            "Feedback-Type: auth-failure\nReported-URI: a:b\nReported-URI: c:d\nReported-Domain: A.example.\n\
+             Reported-Domain: not a domain\nSPF-DNS: x\nSPF-DNS: y\nUser-Agent: one\nUser-Agent: two\n",
+        );
+        assert_eq!(parsed.report.reported_uri, ["a:b", "c:d"]);
+        assert_eq!(parsed.report.reported_domain.len(), 2);
+        assert_eq!(parsed.report.reported_domain[0].as_str(), "a.example");
+        assert_eq!(parsed.report.spf_dns, ["x", "y"]);
+        assert_eq!(parsed.report.user_agent.as_deref(), Some("one"));
+        assert_eq!(details(&parsed, QuirkCode::OddDomain), ["not a domain"]);
+    }
+
+    #[test]
+    fn does_not_read_fields_behind_an_empty_line() {
+        let parsed = read("Feedback-Type: auth-failure\n\nIncidents: 7\n");
+        assert_eq!(parsed.report.incidents, 1);
+        assert!(parsed.quirks.contains(QuirkCode::FeedbackStructure));
+    }
+
+    #[test]
+    fn refuses_one_byte_or_one_field_over_the_limit() {
+        let limits = Limits { text_bytes: 20, results: 3, ..Limits::default() };
+        let over = |text: &str, included: Option<&str>| {
+            let included = included.map(|text| Included::new(text.as_bytes()));
+            parse(text, included, &limits).err().map(|error| error.kind())
+        };
+        let text = |n: usize| format!("Feedback-Type: abuse\nUser-Agent: {}\n", "x".repeat(n));
+        let exceeded = |limit, max| Some(ErrorKind::LimitExceeded { limit, max });
+        assert_eq!(over(&text(20), None), None);
+        assert_eq!(over(&text(21), None), exceeded("text_bytes", 20));
+        assert_eq!(over(&text(20), Some(&format!("A: {}\n", "x".repeat(21)))), exceeded("text_bytes", 20));
+        assert_eq!(over(&format!("{}A: b\n", text(1)), Some("A: b\nA: b\nA: b\n\nC: d\n")), None);
+        assert_eq!(over(&format!("{}A: b\nA: b\n", text(1)), None), exceeded("results", 3));
+        assert_eq!(over(&text(1), Some("A: b\nA: b\nA: b\nA: b\n")), exceeded("results", 3));
+    }
+
+    #[test]
+    fn replaces_what_is_no_utf8_in_the_included_header() {
+        let parsed = parse(
+            "Feedback-Type: auth-failure",
+            Some(Included::new(b"\r\nSubject: gr\xfc\xdfe\r\nFrom: a@b.example\r\n\r\n\xff\xfe")),
+            &Limits::default(),
+        )
+        .unwrap();
+        let original = parsed.report.original.unwrap();
+        assert_eq!(original.header("Subject"), Some("gr\u{fffd}\u{fffd}e"));
+        assert_eq!((original.header_from, original.body_bytes), (Some(Domain::new("b.example")), 2));
+        assert!(parsed.quirks.contains(QuirkCode::BadEncoding));
+    }
+
+    #[test]
+    fn claims_no_author_domain_where_several_differ() {
+        let author = |header: &str| {
+            let included = Some(Included::new(header.as_bytes()));
+            let report = parse("Feedback-Type: auth-failure", included, &Limits::default()).unwrap().report;
+            report.original.and_then(|original| original.header_from).map(|domain| domain.as_str().to_owned())
+        };
+        assert_eq!(author("From: a@x.example, b@X.example\n").as_deref(), Some("x.example"));
+        assert_eq!(author("From: a@x.example, b@y.example\n"), None);
+        assert_eq!(author("From: a@x.example\nFrom: a@y.example\n"), None);
+        assert_eq!(author("From: nobody\n"), None);
+        assert_eq!(author("From: \"a@evil.example\" <a@x.example>\n").as_deref(), Some("x.example"));
+    }
+
+    #[test]
+    fn survives_hostile_fields() {
+        let comments = "(".repeat(60_000);
+        let parsed_text =
+            format!("Feedback-Type: auth-failure {comments}\nSource-IP: {comments}\nFrom:\0\0\n");
+        assert_eq!(read(&parsed_text).report.feedback_type, "auth-failure");
+        let quotes = format!("Feedback-Type: auth-failure\nDKIM-Identity: {}(\n", "\"\\\"(".repeat(10_000));
+        assert!(read(&quotes).report.dkim_identity.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn reads_any_text_without_panic(text in any::<String>(), header in any::<Vec<u8>>()) {
+            is_feedback(&text);
+            parse(&text, Some(Included::new(&header)), &Limits::default()).ok();
+        }
+
+        #[test]
+        fn reads_any_fields_without_panic(
+            fields in proptest::collection::vec(
+                ("(Arrival-Date|Authentication-Results|Auth-Failure|Identity-Alignment|Incidents|Source-IP|SPF-DNS\
+                  |Original-Mail-From|Reported-Domain)", "[ -~\r\n\té]{0,40}"), 0..8),
+            from in "[ -~é]{0,40}",
+        ) {
+            let lines: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            let body = lines.join("\n");
+            let text = format!("Feedback-Type: auth-failure\n{body}");
+            let header = format!("From: {from}\nAuthentication-Results: {from}\n\n");
+            let parsed = parse(&text, Some(Included::new(header.as_bytes())), &Limits::default()).unwrap();
+            prop_assert!(parsed.report.incidents >= 1);
+            prop_assert_eq!(&parsed.report.clone().into_owned(), &parsed.report);
+        }
+    }
 }

@@ -35,8 +35,9 @@ const PLAUSIBLE: std::ops::Range<i64> = 1_104_537_600..4_133_980_800;
 /// last entry is that error.
 ///
 /// The entries are [`ErrorKind::Json`], [`ErrorKind::LimitExceeded`] (`depth`, `elements`, `text_bytes`, `records`,
-/// and `results` for the lists of one policy), or [`ErrorKind::MissingKey`] where a report lacks `date-range`,
-/// `start-datetime`, `end-datetime`, `report-id`, `policies`, or everything that names the reporter.
+/// and `results` for the lists of one policy and the reports of one payload), or [`ErrorKind::MissingKey`] where a
+/// report lacks `date-range`, `start-datetime`, `end-datetime`, `report-id`, `policies`, or everything that names the
+/// reporter.
 pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<TlsReport<'a>>>> {
     let mut reports = Vec::new();
     let mut take = |read: Read<'a>| {
@@ -116,12 +117,11 @@ impl Mapper<'_> {
         let unusable = || Error::new(ErrorKind::MissingKey(key));
         let text = self.text(range, key, key).ok_or_else(unusable)?;
         let trimmed = text.trim();
-        let seconds = match trimmed.parse::<jiff::Timestamp>() {
-            Ok(instant) => instant.as_second(),
-            Err(_) => {
-                self.quirks.note(QuirkCode::JsonDate, format!("{key}: {trimmed}"));
-                odd_date(trimmed).ok_or_else(unusable)?
-            }
+        let seconds = if let Ok(instant) = trimmed.parse::<jiff::Timestamp>() {
+            instant.as_second()
+        } else {
+            self.quirks.note(QuirkCode::JsonDate, format!("{key}: {trimmed}"));
+            odd_date(trimmed).ok_or_else(unusable)?
         };
         Ok((text, seconds))
     }
@@ -135,7 +135,7 @@ impl Mapper<'_> {
             }
             _ => return Err(Error::new(ErrorKind::MissingKey("policies"))),
         };
-        let mut policies = Vec::with_capacity(list.len());
+        let mut policies = Vec::new();
         for (index, value) in list.into_iter().enumerate() {
             policies.extend(self.policy_result(value, index)?);
         }
@@ -402,7 +402,7 @@ mod tests {
         std::fs::read_to_string(path).unwrap()
     }
 
-    fn one<'a>(payload: &'a str) -> Parsed<TlsReport<'a>> {
+    fn one(payload: &str) -> Parsed<TlsReport<'_>> {
         let mut reports = parse(payload, &Limits::default());
         assert_eq!(reports.len(), 1, "{reports:?}");
         reports.remove(0).unwrap()
@@ -447,5 +447,265 @@ mod tests {
         assert_eq!(sts.failure_details[1].sending_mta_ip, None);
         assert_eq!(heartbeat.policy.policy_type, TlsPolicyType::NoPolicyFound);
         assert_eq!(heartbeat.failure_details, []);
+    }
+
+    #[test]
+    fn names_every_oddity_of_a_sloppy_report() {
+        let text = sample("sloppy.json");
+        let parsed = one(&text);
+        let report = &parsed.report;
+        assert_eq!(report.organization_name, "Beispiel Zwei");
+        assert_eq!((report.date_range.begin, report.date_range.end), (1_741_046_400, 1_741_132_800));
+        let [tlsa, future] = report.policies.as_slice() else { panic!("{:?}", report.policies) };
+        assert_eq!(tlsa.policy.policy_type, TlsPolicyType::Tlsa);
+        assert_eq!(tlsa.policy.policy_string, ["3 1 1 00FF", "3 1 1 11EE"]);
+        assert_eq!(
+            tlsa.summary,
+            TlsSummary { total_successful_session_count: 7, total_failure_session_count: 0 }
+        );
+        assert_eq!(tlsa.failure_details.len(), 2);
+        assert_eq!(tlsa.failure_details[0].result_type, TlsResultType::Other("quantum-failure".into()));
+        assert_eq!(tlsa.failure_details[1].additional_information.as_deref(), Some("see the log"));
+        assert_eq!(future.policy.policy_type, TlsPolicyType::Other("future".into()));
+        assert_eq!(future.policy.policy_string, ["version: STSv1", "mode: none"]);
+        assert_eq!(future.policy.mx_host, ["mx: a.example"]);
+        assert_eq!(future.policy.policy_domain, None);
+        assert_eq!(details(&parsed, QuirkCode::JsonDuplicateKey), ["organization-name"]);
+        assert_eq!(details(&parsed, QuirkCode::JsonUnknownKey), ["generator"]);
+        assert_eq!(details(&parsed, QuirkCode::JsonNull), ["contact-info"]);
+        assert_eq!(details(&parsed, QuirkCode::JsonDate), ["end-datetime: 2025-03-05T00:00:00"]);
+        assert_eq!(
+            details(&parsed, QuirkCode::JsonNumber),
+            ["total-successful-session-count", "failed-session-count"]
+        );
+        assert_eq!(
+            details(&parsed, QuirkCode::JsonMissingKey),
+            ["total-failure-session-count", "policy-domain"]
+        );
+        assert_eq!(
+            details(&parsed, QuirkCode::RejectedRecord),
+            [
+                "policies[0].failure-details[1].failed-session-count",
+                "policies[1].summary.total-successful-session-count"
+            ]
+        );
+        assert_eq!(
+            details(&parsed, QuirkCode::UnknownValue),
+            ["result-type: quantum-failure", "policy-type: future"]
+        );
+        assert_eq!(details(&parsed, QuirkCode::NormalizedValue), ["policy-type: TLSA"]);
+    }
+
+    #[test]
+    fn reads_an_array_and_documents_behind_each_other_as_one_report_each() {
+        let report = with("[]");
+        let text = format!("\u{feff}[{report}, {report}, 5, [{report}]]\n{report}\n trailing");
+        let reports = parse(&text, &Limits::default());
+        assert_eq!(reports.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, true]);
+        assert_eq!(reports[2].as_ref().unwrap_err().kind(), ErrorKind::MissingKey("policies"));
+        let last = reports[4].as_ref().unwrap();
+        assert!(last.quirks.contains(QuirkCode::ConcatenatedDocuments));
+        assert!(last.quirks.contains(QuirkCode::TrailingContent));
+        assert!(!reports[0].as_ref().unwrap().quirks.contains(QuirkCode::TrailingContent));
+    }
+
+    #[test]
+    fn accepts_a_report_without_policies_in_its_list() {
+        assert_eq!(one(&with("[]")).report.policies, []);
+    }
+
+    #[test]
+    fn wraps_a_single_policy_and_a_single_detail() {
+        let policy = format!(
+            r#"{{"policy":{{"policy-type":"sts","policy-domain":"a.example"}},{COUNTS},
+            "failure-details":{{"result-type":"validation-failure","failed-session-count":2}}}}"#
+        );
+        let text = with(&policy);
+        let parsed = one(&text);
+        assert_eq!(parsed.report.policies[0].failure_details[0].failed_session_count, 2);
+        assert_eq!(details(&parsed, QuirkCode::JsonShape), ["policies", "failure-details"]);
+    }
+
+    #[test]
+    fn keeps_the_other_policies_beside_an_odd_one() {
+        let good = format!(r#"{{"policy":{{"policy-type":"sts","policy-domain":"a.example"}},{COUNTS}}}"#);
+        for odd in ["7", "null", "[]", "{}", r#"{"summary":{"total-successful-session-count":1.5}}"#] {
+            let text = with(&format!("[{good},{odd},{good}]"));
+            let parsed = one(&text);
+            assert_eq!(parsed.report.policies.len(), 2, "{odd}");
+            assert!(details(&parsed, QuirkCode::RejectedRecord)[0].starts_with("policies[1]"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn never_guesses_a_count() {
+        for count in
+            ["-1", "1.5", "18446744073709551616", "1e300", "\"x\"", "\"\"", "true", "{}", "[1]", "null"]
+        {
+            let summary = format!(
+                r#"[{{"summary":{{"total-successful-session-count":{count},"total-failure-session-count":0}}}}]"#
+            );
+            let text = with(&summary);
+            assert_eq!(one(&text).report.policies, [], "{count}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_report_without_what_makes_it_one() {
+        let whole = with("[]");
+        for (key, reason) in [
+            ("date-range", "date-range"),
+            ("start-datetime", "start-datetime"),
+            ("end-datetime", "end-datetime"),
+            ("report-id", "report-id"),
+            ("policies", "policies"),
+        ] {
+            let text = whole.replace(&format!("\"{key}\""), "\"x\"");
+            assert_eq!(refusal(&text), ErrorKind::MissingKey(reason));
+        }
+        assert_eq!(refusal(&with("\"none\"")), ErrorKind::MissingKey("policies"));
+        assert_eq!(
+            refusal(&whole.replace("2025-03-04T00:00:00Z", "yesterday")),
+            ErrorKind::MissingKey("start-datetime")
+        );
+        for text in ["[]", "5", "null", "\"a\"", "[[]]"] {
+            assert_eq!(refusal(text), ErrorKind::MissingKey("policies"), "{text}");
+        }
+    }
+
+    #[test]
+    fn does_without_the_name_of_the_reporter_where_its_contact_has_a_domain() {
+        let text = with("[]").replace("\"organization-name\"", "\"x\"");
+        let parsed = one(&text);
+        assert_eq!(parsed.report.organization_name, "");
+        assert_eq!(details(&parsed, QuirkCode::JsonMissingKey), ["organization-name"]);
+        let anonymous = text.replace("tls@reporter.example", "somebody");
+        assert_eq!(refusal(&anonymous), ErrorKind::MissingKey("organization-name"));
+    }
+
+    #[test]
+    fn reads_the_forms_of_a_date() {
+        for (form, seconds, odd) in [
+            ("2025-03-04t00:00:00z", 1_741_046_400, false),
+            ("2025-03-04 01:00:00+01:00", 1_741_046_400, false),
+            ("2025-03-04T00:00:00.999Z", 1_741_046_400, false),
+            ("2025-03-03T23:59:60Z", 1_741_046_399, false),
+            ("2025-03-04T00:00:00", 1_741_046_400, true),
+            ("2025-03-04", 1_741_046_400, true),
+            ("Tue, 04 Mar 2025 00:00:00 GMT", 1_741_046_400, true),
+        ] {
+            let text = with("[]").replace("2025-03-04T00:00:00Z", form);
+            let parsed = one(&text);
+            assert_eq!(parsed.report.date_range.begin, seconds, "{form}");
+            assert_eq!(parsed.quirks.contains(QuirkCode::JsonDate), odd, "{form}");
+        }
+        let reversed = with("[]").replace("2025-03-04T00:00:00Z", "2025-03-06T00:00:00Z");
+        assert!(one(&reversed).quirks.contains(QuirkCode::ImplausiblePeriod));
+    }
+
+    #[test]
+    fn says_where_json_is_not_well_formed() {
+        let report = with("[]");
+        let text = format!("[{report},\n {{\"report-id\": \"line\nend\"}}]");
+        let reports = parse(&text, &Limits::default());
+        assert!(reports[0].is_ok());
+        let error = reports[1].as_ref().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Json);
+        let offset = usize::try_from(error.offset().unwrap()).unwrap();
+        assert!(
+            text.get(..offset).unwrap().contains("\"line") && offset <= text.find("end\"").unwrap(),
+            "{offset}"
+        );
+        for text in ["", "{", "{\"a\":", "[1,", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}", "\0", "{]"] {
+            assert_eq!(refusal(text), ErrorKind::Json, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_one_past_a_limit() {
+        let policy = format!(
+            r#"{{"policy":{{"policy-type":"sts","policy-domain":"a.example","mx-host":["a","b"]}},{COUNTS},
+            "failure-details":[{{"result-type":"validation-failure","failed-session-count":2}}]}}"#
+        );
+        let text = with(&format!("[{policy},{policy}]"));
+        let limited = |limits: Limits| parse(&text, &limits).pop().unwrap().err().map(|error| error.kind());
+        let exceeded = |limit, max| Some(ErrorKind::LimitExceeded { limit, max });
+        let limits = Limits::default;
+        assert_eq!(limited(Limits { records: 4, ..limits() }), None);
+        assert_eq!(limited(Limits { records: 3, ..limits() }), exceeded("records", 3));
+        assert_eq!(limited(Limits { depth: 5, ..limits() }), None);
+        assert_eq!(limited(Limits { depth: 4, ..limits() }), exceeded("depth", 4));
+        assert_eq!(limited(Limits { results: 2, ..limits() }), None);
+        assert_eq!(limited(Limits { results: 1, ..limits() }), exceeded("results", 1));
+        assert_eq!(limited(Limits { text_bytes: 30, ..limits() }), None);
+        assert_eq!(limited(Limits { text_bytes: 29, ..limits() }), exceeded("text_bytes", 29));
+        let reports = format!("[{0},{0}]{0}", with("[]"));
+        let reports = |results| parse(&reports, &Limits { results, ..limits() });
+        assert!(reports(3).iter().all(Result::is_ok));
+        assert_eq!(
+            reports(2)[2].as_ref().unwrap_err().kind(),
+            ErrorKind::LimitExceeded { limit: "results", max: 2 }
+        );
+        let elements = 7 + 2 * 14;
+        assert_eq!(limited(Limits { elements, ..limits() }), None);
+        assert_eq!(
+            limited(Limits { elements: elements - 1, ..limits() }),
+            exceeded("elements", elements - 1)
+        );
+    }
+
+    #[test]
+    fn survives_deep_json_wherever_it_stands() {
+        let deep = "[".repeat(100_000);
+        let depth = ErrorKind::LimitExceeded { limit: "depth", max: 32 };
+        assert_eq!(refusal(&deep), depth);
+        assert_eq!(refusal(&with(&deep)), depth);
+        assert_eq!(
+            refusal(&with("[]").replace("\"r1\"", &format!("{{\"a\":{}", "{\"a\":".repeat(1_000)))),
+            depth
+        );
+        let text = with(&format!(r#"[{{"policy":{{"policy-string":["{deep}"]}},{COUNTS}}}]"#));
+        assert!(matches!(refusal(&text), ErrorKind::LimitExceeded { limit: "text_bytes", .. }));
+        let shorter =
+            with(&format!(r#"[{{"policy":{{"policy-string":["{}"]}},{COUNTS}}}]"#, "[".repeat(60_000)));
+        assert_eq!(one(&shorter).report.policies[0].policy.policy_string.len(), 1);
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            any::<i64>().prop_map(|n| n.to_string()),
+            any::<f64>().prop_map(|n| format!("{n:e}")),
+            any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        ];
+        let keys = "(policies|policy|summary|failure-details|policy-string|mx-host|total-successful-session-count|\
+                    failed-session-count|result-type|policy-domain|contact-info|x)";
+        leaf.prop_recursive(6, 60, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|list| format!("[{}]", list.join(","))),
+                proptest::collection::vec((keys, inner), 0..6).prop_map(|object| {
+                    let pairs: Vec<_> =
+                        object.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+                    format!("{{{}}}", pairs.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn reads_any_text_without_panic(text in any::<String>()) {
+            prop_assert!(!parse(&text, &Limits::default()).is_empty());
+        }
+
+        #[test]
+        fn reads_any_json_without_panic_and_owned_like_borrowed(policies in json()) {
+            let text = with(&policies);
+            for report in parse(&text, &Limits::default()).into_iter().flatten() {
+                prop_assert_eq!(&report.report.clone().into_owned(), &report.report);
+            }
+        }
     }
 }

@@ -93,10 +93,9 @@ pub(super) fn read<'a>(payload: &'a str, limits: &Limits, take: &mut dyn FnMut(R
         let document = Document { budget: &mut budget, take: &mut *take };
         if let Err(error) = document.deserialize(&mut json) {
             let offset = (base + offset_of(rest, &error)) as u64;
-            return Err(budget
-                .exceeded
-                .unwrap_or_else(|| Error::new(ErrorKind::Json).with_source(error))
-                .at(offset));
+            // A data error that is not ours can only mean a document that is neither object nor array.
+            let kind = if error.is_data() { ErrorKind::MissingKey("policies") } else { ErrorKind::Json };
+            return Err(budget.exceeded.unwrap_or_else(|| Error::new(kind).with_source(error)).at(offset));
         }
         let Err(trailing) = json.end() else { return Ok(false) };
         rest = rest.get(offset_of(rest, &trailing)..).unwrap_or_default();
@@ -152,7 +151,8 @@ impl Budget<'_> {
     fn report<E: serde::de::Error>(&mut self) -> Result<(), E> {
         self.records = 0;
         self.reports += 1;
-        self.check("records", self.reports, self.limits.records)
+        // Far fewer than records: each costs far more than its bytes, and a payload has one as a rule.
+        self.check("results", self.reports, self.limits.results)
     }
 }
 
@@ -328,7 +328,7 @@ impl<'a> DeserializeSeed<'a> for Key<'_, '_> {
     }
 }
 
-impl<'a> Visitor<'a> for Key<'_, '_> {
+impl Visitor<'_> for Key<'_, '_> {
     type Value = Option<(&'static str, Place)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
