@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::Parser;
 use error::{CommandError, Kind};
+use render::Screen;
 
 /// Finds out from DMARC and TLS reports who sends mail as your domains.
 #[derive(Debug, Parser)]
@@ -35,17 +36,19 @@ pub(crate) struct Output<'a> {
     pub(crate) out: &'a mut dyn Write,
     /// Talk.
     pub(crate) err: &'a mut dyn Write,
+    /// What `out` is shown on.
+    pub(crate) screen: Screen,
 }
 
 /// Runs the command that `arguments` ask for (the first is the name of the program) and returns the exit code.
 ///
-/// Data goes to `out` and talk to `err`; both are flushed. Standard input is read where `-` is named.
-pub fn run<A, I>(arguments: I, out: &mut dyn Write, err: &mut dyn Write) -> u8
+/// Data goes to `out`, laid out for `screen`, and talk to `err`; both are flushed. Standard input is read where `-` is named.
+pub fn run<A, I>(arguments: I, out: &mut dyn Write, err: &mut dyn Write, screen: Screen) -> u8
 where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
 {
-    let mut output = Output { out, err };
+    let mut output = Output { out, err, screen };
     let done = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => guarded(|| arguments.command.run(&mut output)),
         Err(usage) => answer(&usage, &mut output),

@@ -3,8 +3,15 @@
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
+use dmarc_cli::render::Screen;
+
 fn main() -> ExitCode {
     dmarc_cli::name_panics_only();
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    ExitCode::from(dmarc_cli::run(std::env::args_os(), &mut out, &mut io::stderr().lock()))
+    ExitCode::from(dmarc_cli::run(
+        std::env::args_os(),
+        &mut out,
+        &mut io::stderr().lock(),
+        Screen::of_stdout(),
+    ))
 }

@@ -105,7 +105,7 @@ mod tests {
         SpfAuthResult { domain: Domain::new(domain), scope, result: SpfResultCode::Pass, human_result: None }
     }
 
-    fn policy(domain: &str, adkim: Option<Alignment<'static>>) -> PolicyPublished<'_> {
+    fn policy<'a>(domain: &'a str, adkim: Option<Alignment<'static>>) -> PolicyPublished<'a> {
         PolicyPublished { domain: Domain::new(domain), adkim, ..Default::default() }
     }
 

@@ -1,5 +1,6 @@
 //! Aggregate reports: dialects, deviations and refusals. A name that begins with a letter and two digits carries the id
 //! of a conformance case.
+#![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
 
 use std::borrow::Cow;
 
@@ -32,7 +33,7 @@ fn feedback(records: &str) -> String {
     format!("<feedback><version>1.0</version>{META}{POLICY}{records}</feedback>")
 }
 
-/// A report of one plain record, whose auth_results are `auth`.
+/// A report of one plain record, whose `auth_results` are `auth`.
 fn with_auth(auth: &str) -> String {
     feedback(&record(&row("192.0.2.1", "1"), "<header_from>example.com</header_from>", auth))
 }
@@ -320,8 +321,8 @@ fn keeps_a_complete_document_before_trailing_damage() {
 #[test]
 fn refuses_a_document_that_is_cut_short_as_a_whole() {
     let xml = with_row("192.0.2.1", "1");
-    let cut = xml.len() - "</feedback>".len();
-    assert_eq!(refuse(&xml[..cut]), ErrorKind::Truncated("feedback"));
+    let cut = xml.strip_suffix("</feedback>").unwrap();
+    assert_eq!(refuse(cut), ErrorKind::Truncated("feedback"));
 }
 
 #[test]
@@ -360,8 +361,10 @@ fn x08_refuses_elements_one_deeper_than_the_limit() {
 #[test]
 fn x09_refuses_a_text_one_byte_over_the_limit() {
     let max = Limits::default().text_bytes;
-    let name =
-        |bytes: u64| with_auth("").replace("r.example</org", &format!("{}</org", "x".repeat(bytes as usize)));
+    let name = |bytes: u64| {
+        with_auth("")
+            .replace("r.example</org", &format!("{}</org", "x".repeat(usize::try_from(bytes).unwrap())))
+    };
     assert!(parse_all(&name(max))[0].is_ok());
     assert_eq!(refuse(&name(max + 1)), ErrorKind::LimitExceeded { limit: "text_bytes", max });
 }

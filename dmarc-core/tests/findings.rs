@@ -1,4 +1,5 @@
 //! What findings may and may not conclude, each as one behaviour.
+#![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
 
 use std::net::IpAddr;
 
@@ -48,13 +49,9 @@ impl Row {
     }
 
     fn xml(&self) -> String {
-        let dkim: String = self
-            .dkim
-            .iter()
-            .map(|(d, s, r)| {
-                format!("<dkim><domain>{d}</domain><selector>{s}</selector><result>{r}</result></dkim>")
-            })
-            .collect();
+        let dkim = self.dkim.iter().fold(String::new(), |xml, (d, s, r)| {
+            xml + &format!("<dkim><domain>{d}</domain><selector>{s}</selector><result>{r}</result></dkim>")
+        });
         format!(
             "<record><row><source_ip>{}</source_ip><count>{}</count><policy_evaluated>\
              <disposition>{}</disposition><dkim>{}</dkim><spf>{}</spf>{}</policy_evaluated></row>\

@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+mod findings;
 mod parse;
 
 use crate::Output;
@@ -22,6 +23,8 @@ macro_rules! verbs {
 }
 
 verbs! {
+    /// Show who sends as your domains without authorisation, worst first
+    Findings(findings),
     /// Show what reports say: one line of JSON for each report, refused part or other mail
     Parse(parse),
 }
