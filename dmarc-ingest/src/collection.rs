@@ -120,8 +120,9 @@ impl Collection {
     /// Decides between versions and gives out what counts.
     #[must_use]
     pub fn finish(self) -> Collected {
-        let mut collected =
-            Collected { set_aside: self.set_aside, inputs: self.inputs, ..Collected::default() };
+        let mut collected = Collected { inputs: self.inputs, ..Collected::default() };
+        let mut set_aside = self.set_aside;
+        set_aside.sort_by(|a, b| a.origin.cmp(&b.origin));
         for mut versions in self.reports.into_values() {
             versions.sort_by(|a, b| a.rank.cmp(&b.rank));
             let mut versions = versions.into_iter();
@@ -131,10 +132,14 @@ impl Collection {
             }
             for loser in versions {
                 collected.inputs.conflicts += 1;
-                collected.set_aside.push(loser.aside);
+                set_aside.push(loser.aside);
             }
         }
-        collected.set_aside.sort_by(|a, b| (&a.policy_domain, &a.origin).cmp(&(&b.policy_domain, &b.origin)));
+        // What a report says orders it first, so that names of files matter only between equals.
+        set_aside.sort_by_cached_key(|a| {
+            (a.policy_domain.clone(), a.reporter.clone(), a.period, a.reason.clone())
+        });
+        collected.set_aside = set_aside;
         collected
     }
 

@@ -373,7 +373,7 @@ fn aside_finding(class: Class, domain: &str, reporter: &str, reports: &[&SetAsid
         confidence: 90,
         domain: domain.to_owned(),
         source: Source { name: format!("reports in the name of {reporter}"), ..Source::default() },
-        messages: reports.iter().fold(0_u64, |sum, report| sum.saturating_add(report.messages)),
+        messages: 0,
         delivered: 0,
         first_seen: reports.iter().map(|report| report.period.0).min().unwrap_or_default(),
         last_seen: reports.iter().map(|report| report.period.1).max().unwrap_or_default(),
