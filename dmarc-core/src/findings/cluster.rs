@@ -14,6 +14,9 @@ use super::{HostName, SetAside, remedy, weights};
 use crate::domain::organizational;
 use crate::record::FlatRecord;
 
+/// Reports named in a finding about reports that were set aside.
+const ASIDE_SHOWN: usize = 10;
+
 /// Streams of one class and one source.
 pub(super) struct Cluster<'v, 'r> {
     pub(super) hosts: Vec<&'v Host<'r>>,
@@ -362,10 +365,14 @@ pub(super) fn set_aside(reports: &[SetAside]) -> Vec<Finding> {
 }
 
 fn aside_finding(class: Class, domain: &str, reporter: &str, reports: &[&SetAside]) -> Finding {
-    let mut evidence: Vec<String> =
-        reports.iter().map(|report| format!("{}: {}", report.origin, report.reason)).collect();
-    evidence.sort_unstable();
-    evidence.truncate(10);
+    let evidence = reports.iter().take(ASIDE_SHOWN).map(|report| {
+        let claims = if report.messages > 0 {
+            format!("; claims {} messages", report.messages)
+        } else {
+            String::new()
+        };
+        Evidence::fact(format!("{}: {}{claims}", report.origin, report.reason))
+    });
     Finding {
         id: id(class.as_str(), domain, reporter, ""),
         class,
@@ -377,7 +384,7 @@ fn aside_finding(class: Class, domain: &str, reporter: &str, reports: &[&SetAsid
         delivered: 0,
         first_seen: reports.iter().map(|report| report.period.0).min().unwrap_or_default(),
         last_seen: reports.iter().map(|report| report.period.1).max().unwrap_or_default(),
-        evidence: evidence.into_iter().map(Evidence::fact).collect(),
+        evidence: evidence.collect(),
         against: Vec::new(),
         remedy: remedy::text(class, "", ""),
     }

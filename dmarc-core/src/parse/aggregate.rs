@@ -37,12 +37,12 @@ const LISTED_SIGNATURES: usize = 100;
 /// let report = &reports[0].as_ref().unwrap().report;
 /// assert_eq!(report.records[0].row.count, 7);
 /// ```
-pub fn parse<'a>(payload: &'a str, limits: &'a Limits) -> Vec<Result<Parsed<AggregateReport<'a>>>> {
+pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<AggregateReport<'a>>>> {
     let mut xml = Xml::new(payload, limits);
     let mut reports = Vec::new();
     loop {
         let report = match xml.next_document() {
-            Ok(Some(_)) => Reader { xml: &mut xml, limits }.feedback(),
+            Ok(Some(_)) => Reader { xml: &mut xml }.feedback(),
             Ok(None) => break,
             // What follows a complete document is not worth losing it.
             Err(error) if !reports.is_empty() && error.kind() == ErrorKind::Xml => {
@@ -69,7 +69,6 @@ pub fn parse<'a>(payload: &'a str, limits: &'a Limits) -> Vec<Result<Parsed<Aggr
 
 struct Reader<'x, 'a> {
     xml: &'x mut Xml<'a>,
-    limits: &'a Limits,
 }
 
 /// Keeps the first of several values of an element that occurs once.
@@ -100,7 +99,7 @@ impl<'a> Reader<'_, 'a> {
                 (true, "record") => {
                     self.record(index, &mut report)?;
                     index += 1;
-                    Limits::check("records", index, self.limits.records)?;
+                    Limits::check("records", index, self.xml.limits.records)?;
                 }
                 (true, _) => self.xml.skip_unknown()?,
                 (false, _) => self.extension(&element, &mut report.extension)?,
@@ -433,7 +432,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
-        Limits::check("results", list.len() as u64 + 1, self.limits.results)?;
+        Limits::check("results", list.len() as u64 + 1, self.xml.limits.results)?;
         list.push(item);
         Ok(())
     }

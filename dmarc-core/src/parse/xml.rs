@@ -50,7 +50,7 @@ pub(super) fn is_dmarc_namespace(uri: &str) -> bool {
 pub(super) struct Xml<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
-    limits: &'a Limits,
+    pub(super) limits: Limits,
     elements: u64,
     /// Local names of the open elements, for the detail of quirks.
     path: Vec<&'a str>,
@@ -68,7 +68,7 @@ struct Root {
 }
 
 impl<'a> Xml<'a> {
-    pub(super) fn new(text: &'a str, limits: &'a Limits) -> Self {
+    pub(super) fn new(text: &'a str, limits: &Limits) -> Self {
         let mut reader = Reader::from_str(text);
         let config = reader.config_mut();
         config.expand_empty_elements = true;
@@ -76,7 +76,7 @@ impl<'a> Xml<'a> {
         Self {
             text,
             reader,
-            limits,
+            limits: limits.clone(),
             elements: 0,
             path: Vec::new(),
             prefixes: Vec::new(),
@@ -250,6 +250,12 @@ impl<'a> Xml<'a> {
         match self.reader.read_event() {
             Ok(Event::DocType(_)) => Err(self.error(ErrorKind::DoctypeForbidden)),
             Ok(event) => Ok(event),
+            // Markup that is open when the text ends: cut short, too.
+            Err(quick_xml::Error::Syntax(_))
+                if self.position() >= self.text.len() && !self.path.is_empty() =>
+            {
+                Err(self.cut_short())
+            }
             Err(error) => Err(Error::new(ErrorKind::Xml).at(self.reader.error_position()).with_source(error)),
         }
     }
