@@ -6,6 +6,7 @@ use std::io::Write;
 use dmarc_core::{Found, Limits, QuirkCode, Reading, Report, read};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use proptest::prelude::*;
 
 const AGGREGATE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <feedback>
@@ -113,4 +114,22 @@ fn gives_nothing_for_a_message_without_report() {
     let reading = read(mail(&["\r\nHello.".to_owned()]).as_bytes(), &Limits::default());
     assert!(reading.outcomes.is_empty());
     assert!(reading.message.is_some());
+}
+
+proptest! {
+    #[test]
+    fn never_panics_whatever_is_damaged(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        let message = mail(&[format!("Content-Type: text/xml\r\n\r\n{}", report_with_id("1"))]);
+        for mut input in [message.into_bytes(), gzip(&report_with_id("1")), report_with_id("1").into_bytes()] {
+            let index = at.index(input.len());
+            input[index] = byte;
+            read(&input, &Limits::default());
+            read(&input[..cut.index(input.len())], &Limits::default());
+        }
+    }
+
+    #[test]
+    fn never_panics_whatever_the_bytes(input in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        read(&input, &Limits::default());
+    }
 }

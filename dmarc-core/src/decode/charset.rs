@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::quirk::{QuirkCode, Quirks};
 
-/// Bytes decoded at once.
+/// Size of the buffer that is decoded into, in bytes.
 const STEP: usize = 64 << 10;
 /// Where an XML declaration ends at the latest, in bytes.
 const DECLARATION: usize = 512;
@@ -84,7 +84,7 @@ fn declared(bytes: &[u8]) -> Option<&[u8]> {
     value.get(..memchr::memchr(*quote, value)?)
 }
 
-/// Decodes step by step, so that the text cannot outgrow its ceiling by more than a step.
+/// Decodes step by step through a buffer of fixed size, so that the text cannot outgrow its ceiling by more than that.
 fn convert(
     bytes: &[u8],
     encoding: &'static Encoding,
@@ -92,35 +92,24 @@ fn convert(
     quirks: &mut Quirks,
 ) -> Result<String> {
     let mut decoder = encoding.new_decoder_without_bom_handling();
-    let mut text = String::new();
+    let mut buffer = "\0".repeat(STEP);
+    let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
+    let mut is_bad = false;
     loop {
-        let (step, behind) = rest.split_at(rest.len().min(STEP));
-        let mut read = 0;
-        loop {
-            let part = step.get(read..).unwrap_or_default();
-            text.reserve(
-                decoder.max_utf8_buffer_length_without_replacement(part.len()).unwrap_or(STEP).max(16),
-            );
-            let (result, more) =
-                decoder.decode_to_string_without_replacement(part, &mut text, behind.is_empty());
-            read += more;
-            match result {
-                DecoderResult::InputEmpty => break,
-                DecoderResult::OutputFull => {}
-                DecoderResult::Malformed(..) => {
-                    text.push(char::REPLACEMENT_CHARACTER);
-                    quirks.note(QuirkCode::BadEncoding, encoding.name());
-                }
-            }
-            Limits::check("payload_bytes", text.len() as u64, limits.payload_bytes)?;
-        }
+        let (result, read, written, had_errors) = decoder.decode_to_str(rest, &mut buffer, true);
+        text.push_str(buffer.get(..written).unwrap_or_default());
+        rest = rest.get(read..).unwrap_or_default();
+        is_bad |= had_errors;
         Limits::check("payload_bytes", text.len() as u64, limits.payload_bytes)?;
-        if behind.is_empty() {
-            return Ok(text);
+        if result == CoderResult::InputEmpty {
+            break;
         }
-        rest = behind;
     }
+    if is_bad {
+        quirks.note(QuirkCode::BadEncoding, encoding.name());
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -127,7 +127,9 @@ pub(super) fn terminated(value: &[u8]) -> Cow<'_, [u8]> {
 /// The name of the field that `line` begins.
 pub(super) fn field_name(line: &[u8]) -> Option<&[u8]> {
     let name = line.get(..memchr::memchr(b':', line.get(..100).unwrap_or(line))?)?.trim_ascii_end();
-    (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(name)
+    // RFC 5322 allows any printable character, but then the first line of a JSON or XML body would be a field.
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    (!name.is_empty() && name.iter().all(is_name)).then_some(name)
 }
 
 /// The first line of `bytes` with its line end; `None` if nothing is left.

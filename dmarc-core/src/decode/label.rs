@@ -106,6 +106,7 @@ fn by_name(name: &str) -> (Option<Form>, Option<Form>) {
     };
     match extension {
         "gz" | "gzip" => (Some(Form::Gzip), stem.rsplit_once('.').and_then(|(_, inner)| plain(inner))),
+        "tgz" => (Some(Form::Gzip), None),
         "zip" => (Some(Form::Zip), None),
         other => (plain(other), None),
     }

@@ -3,7 +3,7 @@
 //! Content decides and labels never do. Every leaf of a MIME tree is opened, each container inside it too, and every
 //! text that could be a report is handed over. At most one payload and the containers around it are in memory.
 //!
-//! *Not supported:* tar, 7z, rar; encrypted archives are refused.
+//! *Not supported:* 7z, rar, bzip2, TNEF; encrypted archives are refused.
 
 mod bounded;
 mod charset;
@@ -14,6 +14,7 @@ mod label;
 mod mime;
 mod name;
 mod sniff;
+mod tar;
 mod transfer;
 mod zip;
 
@@ -87,6 +88,19 @@ struct Item<'a> {
     quirks: Quirks,
 }
 
+impl Item<'_> {
+    /// What is known of the entry `name` of an archive.
+    fn entry(&self, name: &str) -> Item<'static> {
+        Item {
+            part: name::join(&self.part, name),
+            label: Label::of_entry(name),
+            included: None,
+            depth: self.depth,
+            quirks: self.quirks.clone(),
+        }
+    }
+}
+
 impl Walk<'_> {
     /// Opens `bytes` as what they are.
     fn content(&mut self, mut item: Item<'_>, bytes: &[u8]) {
@@ -101,7 +115,7 @@ impl Walk<'_> {
         match kind {
             Kind::Xml | Kind::Json | Kind::Fields => return self.text(item, bytes),
             Kind::Unknown => return,
-            Kind::Gzip | Kind::Zip | Kind::Base64 | Kind::Mail => {}
+            Kind::Gzip | Kind::Zip | Kind::Tar | Kind::Base64 | Kind::Mail => {}
         }
         if item.depth >= self.limits.nesting {
             return self.refuse(&item, Error::limit("nesting", u64::from(self.limits.nesting)));
@@ -110,6 +124,7 @@ impl Walk<'_> {
         match kind {
             Kind::Gzip => self.gzip(item, bytes),
             Kind::Zip => self.zip(&item, bytes),
+            Kind::Tar => self.tar(&item, bytes),
             Kind::Base64 => self.content(item, &transfer::base64(bytes)),
             _ => self.message(&item, bytes),
         }
@@ -144,13 +159,7 @@ impl Walk<'_> {
             return;
         }
         while let Some((name, inflated)) = archive.next_file(&mut self.budget) {
-            let entry = Item {
-                part: name::join(&item.part, &name),
-                label: Label::of_entry(&name),
-                included: None,
-                depth: item.depth,
-                quirks: item.quirks.clone(),
-            };
+            let entry = item.entry(&name);
             match inflated {
                 Ok(inflated) => self.content(entry, &inflated),
                 Err(error) => self.refuse(&entry, error),
@@ -158,6 +167,17 @@ impl Walk<'_> {
         }
         if let Err(error) = archive.finish() {
             self.refuse(item, error);
+        }
+    }
+
+    fn tar(&mut self, item: &Item<'_>, bytes: &[u8]) {
+        match tar::files(bytes, self.limits.entries) {
+            Ok(files) => {
+                for (name, content) in files.into_iter().filter(|(name, _)| !name::is_passed_over(name)) {
+                    self.content(item.entry(&name), content);
+                }
+            }
+            Err(error) => self.refuse(item, error),
         }
     }
 

@@ -24,6 +24,16 @@ pub(super) fn join(part: &str, name: &str) -> String {
     }
 }
 
+/// Whether `path` is a directory or something that an operating system added.
+pub(super) fn is_passed_over(path: &str) -> bool {
+    let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    file.is_empty()
+        || path.split(['/', '\\']).any(|folder| folder == "__MACOSX")
+        || file.eq_ignore_ascii_case(".DS_Store")
+        || file.eq_ignore_ascii_case("Thumbs.db")
+        || file.eq_ignore_ascii_case("desktop.ini")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

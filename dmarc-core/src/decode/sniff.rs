@@ -1,13 +1,14 @@
 //! What bytes are, told from the bytes alone.
 
 use super::fields::{Fields, field_name, first_line};
-use super::{gzip, transfer, zip};
+use super::{gzip, tar, transfer, zip};
 
 /// What bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Gzip,
     Zip,
+    Tar,
     /// A whole message.
     Mail,
     /// Base64 text of a container or of marked-up text, without a header that says so.
@@ -55,6 +56,9 @@ pub(super) fn kind(bytes: &[u8]) -> Kind {
     }
     if zip::MAGICS.iter().any(|magic| bytes.starts_with(magic)) {
         return Kind::Zip;
+    }
+    if tar::is_tar(bytes) {
+        return Kind::Tar;
     }
     if let Some(kind) = markup(bytes) {
         return kind;

@@ -127,6 +127,8 @@ fn opens_a_bare_payload_and_any_container_around_it() {
     assert_eq!(run(&gzip(&zipped)), [text("a/report.xml", XML)]);
     assert_eq!(run(&nested), [text("inner.zip/a/report.xml", XML)]);
     assert_eq!(run(&inner_gzip), [text("report.xml.gz", XML)]);
+    let tar = tar::tests::tar(&[("._a.xml", b'0', b"\0"), ("a.xml", b'0', xml)]);
+    assert_eq!(run(&gzip(&tar)), [text("a.xml", XML)]);
 }
 
 #[test]
@@ -410,6 +412,10 @@ fn survives_floods_of_fields_boundaries_and_escapes() {
     run(quoted.as_bytes());
     let garbage = format!("{head}Content-Transfer-Encoding: base64\n\n{}", "=A!".repeat(300_000));
     run(garbage.as_bytes());
+    let padded = format!("{head}Content-Transfer-Encoding: base64\n\n{}", "YQ==".repeat(500_000));
+    run(padded.as_bytes());
+    let invalid = [b"<a>".as_slice(), &vec![0xff; 4 << 20]].concat();
+    assert_eq!(run(&invalid)[0].2, [QuirkCode::BadEncoding]);
 }
 
 proptest! {

@@ -40,6 +40,8 @@ impl Transfer {
 pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0_u32, 0_u32);
+    // Looked at once, behind the first padding: the time stays linear.
+    let mut is_joined = false;
     for (at, byte) in text.iter().enumerate() {
         if let Some(value) = sextet(*byte) {
             bits = bits << 6 | u32::from(value);
@@ -53,9 +55,10 @@ pub(super) fn base64(text: &[u8]) -> Vec<u8> {
             flush(bits, count, &mut out);
             (bits, count) = (0, 0);
             let rest = text.get(at + 1..).unwrap_or_default();
-            if !rest.iter().all(|b| is_base64(*b)) {
+            if !is_joined && !rest.iter().all(|b| is_base64(*b)) {
                 return out;
             }
+            is_joined = true;
         }
     }
     flush(bits, count, &mut out);

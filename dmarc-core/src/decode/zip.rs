@@ -66,7 +66,7 @@ impl<'a> Archive<'a> {
             }
             self.next += 1;
             let path = self.zip.name_for_index(index)?.map(|path| name::clean(&path)).unwrap_or_default();
-            if is_passed_over(&path) {
+            if name::is_passed_over(&path) {
                 continue;
             }
             self.files += 1;
@@ -104,16 +104,6 @@ impl<'a> Archive<'a> {
         self.left = self.left.saturating_sub(output.len() as u64);
         result.map(|()| output.into_bytes())
     }
-}
-
-/// Whether `path` is a directory or something that an operating system added.
-fn is_passed_over(path: &str) -> bool {
-    let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
-    file.is_empty()
-        || path.split(['/', '\\']).any(|folder| folder == "__MACOSX")
-        || file.eq_ignore_ascii_case(".DS_Store")
-        || file.eq_ignore_ascii_case("Thumbs.db")
-        || file.eq_ignore_ascii_case("desktop.ini")
 }
 
 /// Whether nothing more may come out of the archive.
