@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use dmarc_core::{Found, Limits};
@@ -73,10 +73,8 @@ fn xml_item(name: &'static str, records: u64) -> Item {
 fn mailbox_item() -> Item {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/mailbox");
     let limits = Limits::default();
-    let mails: Vec<Vec<u8>> = dmarc_ingest::Messages::new(&[PathBuf::from(folder)], &limits)
-        .flatten()
-        .map(|input| input.bytes)
-        .collect();
+    let mails: Vec<Vec<u8>> =
+        dmarc_ingest::Messages::new(&[folder], &limits).flatten().map(|input| input.bytes).collect();
     let (bytes, units) = (mails.iter().map(Vec::len).sum(), mails.len() as u64);
     let work = move || {
         let read = |mail: &Vec<u8>| dmarc_core::read(black_box(mail), &limits).outcomes;

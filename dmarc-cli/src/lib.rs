@@ -80,3 +80,8 @@ fn answer(usage: &clap::Error, output: &mut Output<'_>) -> Result<(), CommandErr
     }
     output.out.write_all(text.as_bytes()).map_err(CommandError::output)
 }
+
+/// The examples of the README, compiled by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

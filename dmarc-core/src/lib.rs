@@ -1,5 +1,48 @@
 //! Reads DMARC aggregate reports, DMARC failure reports and SMTP TLS reports, and finds in them who sends as a domain
 //! without authorisation. Bytes in, values out: no files, no network, no clock.
+//!
+//! # One call
+//! [`read`] takes a whole mail, a gzip or zip, or bare XML or JSON, and gives every report in it:
+//!
+//! ```
+//! use dmarc_core::{Found, Limits, Report, read};
+//!
+//! let mail = b"From: reports@receiver.example\r\nSubject: Report Domain: example.org\r\nMIME-Version: 1.0\r\n\
+//! Content-Type: application/xml; name=report.xml\r\n\r\n\
+//! <feedback><version>1.0</version><report_metadata><org_name>receiver.example</org_name>\
+//! <email>reports@receiver.example</email><report_id>1</report_id>\
+//! <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>\
+//! <policy_published><domain>example.org</domain><p>none</p></policy_published>\
+//! <record><row><source_ip>192.0.2.1</source_ip><count>7</count>\
+//! <policy_evaluated><disposition>none</disposition><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>\
+//! <identifiers><header_from>example.org</header_from></identifiers><auth_results/></record></feedback>";
+//!
+//! for outcome in read(mail, &Limits::default()).outcomes {
+//!     match outcome.found {
+//!         Found::Report(parsed) => match parsed.report {
+//!             Report::Aggregate(report) => assert_eq!(report.records[0].row.count, 7),
+//!             other => println!("a report of kind {}", other.kind()),
+//!         },
+//!         Found::Refused(error) => panic!("{}: {error}", outcome.part),
+//!         _ => {}
+//!     }
+//! }
+//! ```
+//!
+//! # One step at a time
+//! - [`parse`]: a payload that is XML, JSON or ARF text to a [`Report`] that borrows from it.
+//! - [`evaluate`]: alignment re-derived from raw results.
+//! - [`identity`]: when two reports are the same report.
+//! - [`record`]: the flat record that is judged; [`findings`]: the judgement.
+//!
+//! # Damage
+//! An [`Error`] means that no trustworthy report came of these bytes. A [`Quirk`] is a deviation that was understood. A
+//! [rejected record](model::aggregate::RejectedRecord) is one that cannot be counted, beside the good ones. Every ceiling is a
+//! field of [`Limits`]; reaching it is an error, never a truncation.
+//!
+//! # Not supported
+//! Network of any kind: DNS, DKIM verification, the DNS tree walk. Streaming of reports larger than
+//! [`Limits::payload_bytes`]. Writing reports.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod decode;

@@ -10,12 +10,9 @@ use dmarc_ingest::Inputs;
 use super::Screen;
 use super::text::Neutral;
 
-/// Characters that every column but the source needs, with the gaps between them.
-const FIXED: usize = 62;
-/// Characters of the columns shown only where there is room: confidence and first day.
-const ROOMY: usize = 17;
 /// The narrowest and the widest source column, in characters.
-const SOURCE: std::ops::RangeInclusive<usize> = 18..=44;
+const NARROW: usize = 20;
+const WIDE: usize = 60;
 
 /// Writes the findings of every domain, and what became of the inputs.
 ///
@@ -67,62 +64,89 @@ fn write_domain(
     if findings.is_empty() {
         writeln!(out, " nothing that needs a decision")?;
     } else {
-        Columns::fit(screen).write(out, findings)?;
+        write_table(out, screen, findings)?;
     }
     writeln!(out)
 }
 
-/// How wide the columns are on this screen.
+/// The cells of one line, in the order of the columns.
+type Cells = [String; 8];
+/// The heads of the columns; those of confidence and first day are shown only where there is room.
+const HEADS: [&str; 8] = ["severity", "conf", "class", "source", "messages", "delivered", "since", "id"];
+/// Columns that are left out on a narrow screen.
+const ROOMY: [usize; 2] = [1, 6];
+/// The column that takes what is left.
+const SOURCE: usize = 3;
+
+/// Which columns are shown on this screen, and how wide.
 struct Columns {
-    source: usize,
-    is_roomy: bool,
+    /// Width of each column in characters; 0 where it is left out.
+    widths: [usize; 8],
     color: bool,
 }
 
 impl Columns {
-    fn fit(screen: Screen) -> Self {
-        let is_roomy = screen.width >= FIXED + ROOMY + SOURCE.start();
-        let fixed = if is_roomy { FIXED + ROOMY } else { FIXED };
-        let source = screen.width.saturating_sub(fixed).clamp(*SOURCE.start(), *SOURCE.end());
-        Self { source, is_roomy, color: screen.color }
+    fn fit(screen: Screen, lines: &[Cells]) -> Self {
+        let widest = |at: usize| {
+            let cells = lines.iter().filter_map(|cells| cells.get(at)).map(|cell| cell.chars().count());
+            cells.chain(HEADS.get(at).map(|head| head.len())).max().unwrap_or_default()
+        };
+        let mut widths: [usize; 8] = std::array::from_fn(widest);
+        let [_, _, _, name, ..] = widths;
+        let rest = |widths: &[usize; 8]| {
+            let others = widths.iter().enumerate().filter(|(at, width)| *at != SOURCE && **width > 0);
+            screen.width.saturating_sub(others.map(|(_, width)| width + 1).sum::<usize>() + 1)
+        };
+        if rest(&widths) < name.min(NARROW) {
+            for (at, width) in widths.iter_mut().enumerate() {
+                *width = if ROOMY.contains(&at) { 0 } else { *width };
+            }
+        }
+        let source = name.min(rest(&widths).max(NARROW));
+        if let Some(width) = widths.get_mut(SOURCE) {
+            *width = source;
+        }
+        Self { widths, color: screen.color }
     }
 
-    fn write(&self, out: &mut dyn Write, findings: &[&Finding]) -> io::Result<()> {
-        let (source, head) =
-            (self.source, ["severity", "conf", "class", "source", "messages", "delivered", "since", "id"]);
-        self.line(out, &head.map(str::to_owned), source)?;
-        for finding in findings {
-            let cells = [
-                finding.severity.as_str().to_owned(),
-                finding.confidence.to_string(),
-                finding.class.as_str().to_owned(),
-                Neutral::new(&finding.source.name, source).to_string(),
-                number(finding.messages),
-                number(finding.delivered),
-                day(finding.first_seen),
-                finding.id.clone(),
-            ];
-            let color = self.color.then(|| color(finding.severity)).flatten();
-            write!(out, "{}", color.unwrap_or_default())?;
-            self.line(out, &cells, source)?;
-            write!(out, "{}", color.map(|_| "\u{1b}[0m").unwrap_or_default())?;
+    fn write(&self, out: &mut dyn Write, cells: &Cells, severity: Option<Severity>) -> io::Result<()> {
+        let color = severity.filter(|_| self.color).and_then(color);
+        let mut line = String::new();
+        for (at, (cell, width)) in
+            cells.iter().zip(self.widths).enumerate().filter(|(_, (_, width))| *width > 0)
+        {
+            // An escape makes a name longer than the column: it is cut, not let out.
+            let cell = cut(cell, width);
+            let is_number = matches!(at, 1 | 4 | 5);
+            let padded = if is_number { format!(" {cell:>width$}") } else { format!(" {cell:<width$}") };
+            line.push_str(&padded);
         }
-        Ok(())
+        let (on, off) = color.map_or(("", ""), |color| (color, "\u{1b}[0m"));
+        writeln!(out, "{on}{}{off}", line.trim_end())
     }
+}
 
-    fn line(&self, out: &mut dyn Write, cells: &[String; 8], source: usize) -> io::Result<()> {
-        let [severity, confidence, class, name, messages, delivered, since, id] = cells;
-        // An escape makes a name longer than the column: it is cut, not let out.
-        let name = cut(name, source);
-        if self.is_roomy {
-            writeln!(
-                out,
-                " {severity:<8} {confidence:>4}  {class:<21} {name:<source$} {messages:>9} {delivered:>9}  {since:<10} {id}"
-            )
-        } else {
-            writeln!(out, " {severity:<8} {class:<21} {name:<source$} {messages:>9} {delivered:>9} {id}")
-        }
-    }
+fn write_table(out: &mut dyn Write, screen: Screen, findings: &[&Finding]) -> io::Result<()> {
+    let lines: Vec<Cells> = findings.iter().map(|finding| cells(finding)).collect();
+    let columns = Columns::fit(screen, &lines);
+    columns.write(out, &HEADS.map(str::to_owned), None)?;
+    findings
+        .iter()
+        .zip(&lines)
+        .try_for_each(|(finding, cells)| columns.write(out, cells, Some(finding.severity)))
+}
+
+fn cells(finding: &Finding) -> Cells {
+    [
+        finding.severity.as_str().to_owned(),
+        finding.confidence.to_string(),
+        finding.class.as_str().to_owned(),
+        Neutral::new(&finding.source.name, WIDE).to_string(),
+        number(finding.messages),
+        number(finding.delivered),
+        day(finding.first_seen),
+        finding.id.clone(),
+    ]
 }
 
 fn write_inputs(out: &mut dyn Write, not_shown: u64, inputs: &Inputs) -> io::Result<()> {
@@ -211,24 +235,27 @@ mod tests {
         assert_eq!(percent(u64::MAX, u64::MAX), "100.0 %");
     }
 
+    fn line(width: usize, name: &str) -> (String, Columns) {
+        let line =
+            ["critical", "60", "third_party.unaligned", name, "999 999", "999 999", "2026-09-01", "F-000000"];
+        let line = line.map(str::to_owned);
+        let columns = Columns::fit(Screen { width, color: false }, std::slice::from_ref(&line));
+        let mut text = Vec::new();
+        columns.write(&mut text, &line, None).unwrap();
+        (String::from_utf8(text).unwrap(), columns)
+    }
+
     #[test]
     fn fits_a_screen_of_80_and_uses_a_wider_one() {
-        for (width, is_roomy) in [(80, false), (96, false), (97, true), (140, true)] {
-            let columns = Columns::fit(Screen { width, color: false });
-            assert_eq!(columns.is_roomy, is_roomy, "{width}");
-            let cells = [
-                "critical",
-                "60",
-                "third_party.unaligned",
-                "x",
-                "999 999",
-                "999 999",
-                "2026-09-01",
-                "F-000000",
-            ];
-            let mut line = Vec::new();
-            columns.line(&mut line, &cells.map(str::to_owned), columns.source).unwrap();
-            assert!(String::from_utf8(line).unwrap().trim_end().chars().count() <= width, "{width}");
+        for (width, is_roomy) in [(80, false), (90, false), (100, true), (140, true)] {
+            let (text, columns) = line(width, &"x".repeat(60));
+            assert_eq!(columns.widths[1] > 0, is_roomy, "{width}");
+            assert!(text.trim_end().chars().count() <= width, "{width}: {text}");
         }
+    }
+
+    #[test]
+    fn cuts_no_name_that_has_room() {
+        assert!(line(80, "short.example").0.contains(" short.example "));
     }
 }
