@@ -1,5 +1,6 @@
-//! Findings as a table that fits the screen: a domain at a time, the worst first.
+//! Findings as a table that fits the screen: a domain at a time, the worst domain and its worst finding first.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -34,6 +35,11 @@ pub fn write(
     for finding in &findings.findings {
         by_domain.entry(&finding.domain).or_default().1.push(finding);
     }
+    let mut by_domain: Vec<_> = by_domain.into_iter().collect();
+    // Findings of one domain come worst first: its first one says how bad it is. Equal ones stay in order of name.
+    by_domain.sort_by_key(|(_, (_, findings))| {
+        Reverse(findings.first().map(|worst| (worst.severity, worst.delivered)))
+    });
     for (domain, (summary, findings)) in by_domain {
         write_domain(out, screen, domain, &period, summary, &findings)?;
     }
