@@ -59,10 +59,11 @@ pub mod read;
 pub mod record;
 pub mod time;
 
+pub use decode::MessageInfo;
 pub use domain::Domain;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
 pub use model::{AggregateReport, FailureReport, Report, TlsReport};
 pub use parse::Parsed;
 pub use quirk::{Quirk, QuirkCode, Quirks};
-pub use read::{Found, MessageInfo, Outcome, Reading, read};
+pub use read::{Found, Outcome, Reading, read};

@@ -1,6 +1,6 @@
 //! Everything that one message, container or payload holds.
 
-use crate::decode::{self, Payload};
+use crate::decode::{self, MessageInfo, Payload};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::model::Report;
@@ -10,20 +10,6 @@ use crate::quirk::Quirks;
 
 /// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
 const AUTH_FAILURE: &str = "auth-failure";
-
-/// What a message says of itself: facts for whoever decides whether it is genuine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MessageInfo {
-    /// The domain of RFC5322.From, in normal form; `None` where it cannot be read or differs between several.
-    pub from_domain: Option<String>,
-    /// `Date`, in seconds since the Unix epoch, UTC.
-    pub date: Option<i64>,
-    /// `Message-ID` without `<>`.
-    pub message_id: Option<String>,
-    /// `Authentication-Results`, each value unfolded, topmost first.
-    pub authentication_results: Vec<String>,
-}
 
 /// Everything found in one message, container or payload.
 #[derive(Debug, Default)]

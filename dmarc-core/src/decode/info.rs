@@ -6,7 +6,20 @@ use mail_parser::parsers::MessageStream;
 use super::fields::{Fields, terminated};
 use crate::domain::Domain;
 use crate::limits::Limits;
-use crate::read::MessageInfo;
+
+/// What a message says of itself: facts for whoever decides whether it is genuine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageInfo {
+    /// The domain of RFC5322.From, in normal form; `None` where it cannot be read or differs between several.
+    pub from_domain: Option<String>,
+    /// `Date`, in seconds since the Unix epoch, UTC.
+    pub date: Option<i64>,
+    /// `Message-ID` without `<>`.
+    pub message_id: Option<String>,
+    /// `Authentication-Results`, each value unfolded, topmost first.
+    pub authentication_results: Vec<String>,
+}
 
 /// Reads the header of `message`; a field that cannot be read is left out.
 pub(super) fn message_info(message: &[u8], limits: &Limits) -> MessageInfo {

@@ -26,7 +26,6 @@ use self::sniff::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::quirk::Quirks;
-use crate::read::MessageInfo;
 
 /// One text that was found, or why something that should have held one could not be opened.
 #[derive(Debug)]
