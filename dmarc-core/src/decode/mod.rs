@@ -20,6 +20,8 @@ mod zip;
 
 use std::borrow::Cow;
 
+pub use self::info::MessageInfo;
+
 use self::bounded::Budget;
 use self::label::Label;
 use self::sniff::Kind;
