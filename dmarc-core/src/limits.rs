@@ -30,10 +30,18 @@ pub struct Limits {
     pub attributes: u64,
     /// One text, in bytes. Default: 64 KiB.
     pub text_bytes: u64,
+    /// The name of an XML element, a prefix or a namespace, in bytes. Default: 256.
+    pub name_bytes: u64,
+    /// Reports in one payload. Default: 1,000.
+    pub reports: u64,
     /// Records of one report (TLS reports: policies and failure details). Default: 2,000,000.
     pub records: u64,
-    /// DKIM results, SPF results, override reasons and extensions of one record, each. Default: 1,000.
+    /// Records of one report that cannot be counted. Default: 10,000.
+    pub rejected_records: u64,
+    /// DKIM results, SPF results and override reasons of one record, each. Default: 1,000.
     pub results: u64,
+    /// Extension elements of one report. Default: 10,000.
+    pub extensions: u64,
 }
 
 impl Default for Limits {
@@ -50,8 +58,12 @@ impl Default for Limits {
             elements: 20_000_000,
             attributes: 64,
             text_bytes: 64 << 10,
+            name_bytes: 256,
+            reports: 1_000,
             records: 2_000_000,
+            rejected_records: 10_000,
             results: 1_000,
+            extensions: 10_000,
         }
     }
 }

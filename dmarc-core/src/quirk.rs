@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The longest detail kept, in bytes.
-const DETAIL_BYTES: usize = 120;
+pub(crate) const DETAIL_BYTES: usize = 120;
 /// The most different quirks kept for one report; further ones are counted in [`QuirkCode::MoreQuirks`].
 const DISTINCT: usize = 64;
 

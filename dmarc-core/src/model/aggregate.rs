@@ -103,6 +103,11 @@ impl DateRange {
         Self { begin, end }
     }
 
+    /// Whether it lies in the years 2005 to 2100 and does not end before it begins.
+    pub fn is_plausible(self) -> bool {
+        self.begin <= self.end && [self.begin, self.end].iter().all(|at| (1_104_537_600..4_133_980_800).contains(at))
+    }
+
     /// The UTC day that holds the middle of the period, in days since the Unix epoch: the same for inclusive and
     /// exclusive ends.
     pub fn day(self) -> i64 {
@@ -137,9 +142,10 @@ vocabulary! {
 }
 
 impl ActionDisposition<'_> {
-    /// Whether the mail was neither quarantined nor rejected: `pass` and `none` are the same action.
+    /// Whether the mail was neither quarantined nor rejected: `pass` and `none` are the same action, and a word that
+    /// nobody knows is no sign that the mail was stopped.
     pub fn is_delivered(&self) -> bool {
-        matches!(self, Self::None | Self::Pass)
+        !matches!(self, Self::Quarantine | Self::Reject)
     }
 }
 

@@ -42,7 +42,7 @@ pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<Aggrega
     let mut reports = Vec::new();
     loop {
         let report = match xml.next_document() {
-            Ok(Some(_)) => Reader { xml: &mut xml }.feedback(),
+            Ok(Some(_)) => Reader { xml: &mut xml, extensions: 0 }.feedback(),
             Ok(None) => break,
             // What follows a complete document is not worth losing it.
             Err(error) if !reports.is_empty() && error.kind() == ErrorKind::Xml => {
@@ -51,6 +51,10 @@ pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<Aggrega
             }
             Err(error) => Err(error),
         };
+        let report = report.and_then(|report| {
+            Limits::check("reports", reports.len() as u64 + 1, limits.reports)?;
+            Ok(report)
+        });
         let failed = report.is_err();
         let mut quirks = std::mem::take(&mut xml.quirks);
         if !reports.is_empty() {
@@ -69,6 +73,8 @@ pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<Aggrega
 
 struct Reader<'x, 'a> {
     xml: &'x mut Xml<'a>,
+    /// Extension elements of the report so far.
+    extensions: u64,
 }
 
 /// Keeps the first of several values of an element that occurs once.
@@ -149,10 +155,11 @@ impl<'a> Reader<'_, 'a> {
         }
         let begin = begin.ok_or_else(|| self.missing("begin"))?;
         let end = end.ok_or_else(|| self.missing("end"))?;
-        if end < begin || !value::is_plausible(begin) || !value::is_plausible(end) {
+        let range = DateRange::new(begin, end);
+        if !range.is_plausible() {
             self.xml.quirks.note(QuirkCode::ImplausiblePeriod, format!("{begin} to {end}"));
         }
-        Ok(DateRange::new(begin, end))
+        Ok(range)
     }
 
     fn seconds(&mut self, name: &'static str) -> Result<i64> {
@@ -213,6 +220,8 @@ impl<'a> Reader<'_, 'a> {
             None => report.records.push(record),
             Some(reason) => {
                 self.xml.quirks.note(QuirkCode::RejectedRecord, &reason);
+                let rejected = report.rejected_records.len() as u64 + 1;
+                Limits::check("rejected_records", rejected, self.xml.limits.rejected_records)?;
                 report.rejected_records.push(RejectedRecord { index, reason, record });
             }
         }
@@ -286,11 +295,11 @@ impl<'a> Reader<'_, 'a> {
 
     /// Reads a reason; `None` if the element is empty. Its type may stand there as bare text (rspamd 1.8).
     fn reason(&mut self) -> Result<Option<PolicyOverrideReason<'a>>> {
-        let (mut kind, mut comment, mut bare, mut is_empty) = (None, None, None, true);
+        let (mut kind, mut comment, mut bare, mut is_empty) = (None, None, None::<String>, true);
         loop {
             match self.xml.next_node()? {
                 Node::End => break,
-                Node::Text(text) => bare = Some(text),
+                Node::Text(text) => bare.get_or_insert_with(String::new).push_str(&text),
                 Node::Child(element) => {
                     is_empty = false;
                     match element.name.as_ref() {
@@ -409,13 +418,12 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn extension(&mut self, element: &Element<'a>, list: &mut Vec<Extension<'a>>) -> Result<()> {
+        self.extensions += 1;
+        Limits::check("extensions", self.extensions, self.xml.limits.extensions)?;
         let xml = Cow::Borrowed(self.xml.raw_element(element)?);
-        let extension = Extension {
-            name: element.name.clone(),
-            namespace: element.namespace.clone().map(Cow::Owned),
-            xml,
-        };
-        self.push(list, extension)
+        let namespace = element.namespace.as_deref().map(|uri| Cow::Owned(uri.to_owned()));
+        list.push(Extension { name: element.name.clone(), namespace, xml });
+        Ok(())
     }
 
     fn lang_text(&mut self, element: Element<'a>) -> Result<Text<'a>> {

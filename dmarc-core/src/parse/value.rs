@@ -99,11 +99,6 @@ pub(crate) fn instant(raw: &str) -> Option<i64> {
     jiff::tz::Offset::UTC.to_timestamp(local).ok().map(jiff::Timestamp::as_second)
 }
 
-/// Whether a time lies in the years 2005 to 2100: no DMARC report is older.
-pub(crate) fn is_plausible(seconds: i64) -> bool {
-    (1_104_537_600..4_133_980_800).contains(&seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! references (kept as text), external schemas (never fetched).
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -12,7 +13,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::Word;
-use crate::quirk::{QuirkCode, Quirks};
+use crate::quirk::{DETAIL_BYTES, QuirkCode, Quirks};
 
 /// An element whose start tag was just read.
 pub(super) struct Element<'a> {
@@ -21,7 +22,7 @@ pub(super) struct Element<'a> {
     /// Whether it has the namespace of the report or none at all; others are extensions.
     pub(super) is_ours: bool,
     /// Its namespace, where it has one.
-    pub(super) namespace: Option<String>,
+    pub(super) namespace: Option<Rc<str>>,
     /// The `lang` attribute.
     pub(super) lang: Option<String>,
     start: usize,
@@ -55,7 +56,7 @@ pub(super) struct Xml<'a> {
     /// Local names of the open elements, for the detail of quirks.
     path: Vec<&'a str>,
     /// Declared prefixes: depth of the element, prefix, URI.
-    prefixes: Vec<(usize, String, String)>,
+    prefixes: Vec<(usize, Rc<str>, Rc<str>)>,
     root: Root,
     pub(super) quirks: Quirks,
 }
@@ -64,7 +65,7 @@ pub(super) struct Xml<'a> {
 #[derive(Default)]
 struct Root {
     prefix: String,
-    namespace: Option<String>,
+    namespace: Option<Rc<str>>,
 }
 
 impl<'a> Xml<'a> {
@@ -101,7 +102,7 @@ impl<'a> Xml<'a> {
                 Event::End(_) => self.close(),
                 Event::Eof if self.path.is_empty() => return Ok(None),
                 Event::Eof => {
-                    self.quirks.note(QuirkCode::Salvaged, self.path.join("/"));
+                    self.note_path(QuirkCode::Salvaged);
                     return Ok(None);
                 }
                 Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => self.note_outer_text(start),
@@ -222,7 +223,8 @@ impl<'a> Xml<'a> {
 
     /// Notes `code` with the path of the current element.
     pub(super) fn note_path(&mut self, code: QuirkCode) {
-        self.quirks.note(code, self.path.join("/"));
+        let path = self.shown_path();
+        self.quirks.note(code, path);
     }
 
     /// An error of kind `kind` at the place that was reached.
@@ -266,7 +268,7 @@ impl<'a> Xml<'a> {
         Limits::check("elements", self.elements, self.limits.elements).map_err(at)?;
         Limits::check("depth", self.path.len() as u64 + 1, u64::from(self.limits.depth)).map_err(at)?;
         let (prefix, local) = split_name(self.tag_name(start));
-        Limits::check("text_bytes", local.len() as u64, self.limits.text_bytes).map_err(at)?;
+        Limits::check("name_bytes", local.len() as u64, self.limits.name_bytes).map_err(at)?;
         self.path.push(local);
         let lang = self.attributes(tag)?;
         let namespace = self.namespace_of(prefix);
@@ -311,7 +313,11 @@ impl<'a> Xml<'a> {
             let value = String::from_utf8_lossy(&attribute.value);
             if let Some(prefix) = key.strip_prefix("xmlns") {
                 let prefix = prefix.strip_prefix(':').unwrap_or(prefix);
-                self.prefixes.push((self.path.len(), prefix.to_owned(), value.into_owned()));
+                for name in [prefix, &value] {
+                    Limits::check("name_bytes", name.len() as u64, self.limits.name_bytes)
+                        .map_err(|e| e.at(self.offset()))?;
+                }
+                self.prefixes.push((self.path.len(), prefix.into(), value.into()));
             } else if key == "lang" || key == "xml:lang" {
                 lang = Some(value.into_owned());
             }
@@ -319,9 +325,9 @@ impl<'a> Xml<'a> {
         Ok(lang)
     }
 
-    fn namespace_of(&self, prefix: &str) -> Option<String> {
-        let declared = self.prefixes.iter().rev().find(|(_, name, _)| name == prefix);
-        declared.map(|(.., uri)| uri.clone()).filter(|uri| !uri.is_empty())
+    fn namespace_of(&self, prefix: &str) -> Option<Rc<str>> {
+        let declared = self.prefixes.iter().rev().find(|(_, name, _)| **name == *prefix);
+        declared.map(|(.., uri)| Rc::clone(uri)).filter(|uri| !uri.is_empty())
     }
 
     fn is_ours(&self, prefix: &str, namespace: Option<&str>) -> bool {
@@ -359,6 +365,21 @@ impl<'a> Xml<'a> {
         if !text.is_empty() && text != "\u{feff}" {
             self.quirks.note(QuirkCode::StrayText, text);
         }
+    }
+
+    /// The names of the open elements, as far as a quirk shows them: it is asked for often, and paths may be long.
+    fn shown_path(&self) -> String {
+        let mut shown = String::new();
+        for name in &self.path {
+            if !shown.is_empty() {
+                shown.push('/');
+            }
+            shown.push_str(name);
+            if shown.len() > DETAIL_BYTES {
+                break;
+            }
+        }
+        shown
     }
 
     fn cut_short(&self) -> Error {
