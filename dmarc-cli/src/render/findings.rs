@@ -14,6 +14,10 @@ use super::text::Neutral;
 const FIXED: usize = 62;
 /// Characters of the columns shown only where there is room: confidence and first day.
 const ROOMY: usize = 17;
+/// Characters of the columns of numbers.
+const NUMBER: usize = 9;
+/// Characters of the column of days: a report may claim the year -1, which is longer.
+const DAY: usize = 10;
 /// The narrowest and the widest source column, in characters.
 const SOURCE: std::ops::RangeInclusive<usize> = 18..=44;
 
@@ -97,9 +101,9 @@ impl Columns {
                 finding.confidence.to_string(),
                 finding.class.as_str().to_owned(),
                 Neutral::new(&finding.source.name, source).to_string(),
-                number(finding.messages),
-                number(finding.delivered),
-                day(finding.first_seen),
+                short(finding.messages),
+                short(finding.delivered),
+                cut(&day(finding.first_seen), DAY),
                 finding.id.clone(),
             ];
             let color = self.color.then(|| color(finding.severity)).flatten();
@@ -170,6 +174,14 @@ fn number(n: u64) -> String {
     text
 }
 
+/// As [`number`], and what is too long for its column in thousands, millions and so on, cut and not rounded.
+fn short(n: u64) -> String {
+    let units = ["", " k", " M", " G", " T", " P"].into_iter().zip((0..).step_by(3));
+    let texts = units.map(|(unit, power)| format!("{}{unit}", number(n / 10_u64.pow(power))));
+    let mut texts = texts.skip_while(|text| text.len() > NUMBER);
+    texts.next().unwrap_or_default()
+}
+
 /// A share with one decimal, cut and not rounded: 100.0 % is all of it.
 fn percent(part: u64, whole: u64) -> String {
     match (u128::from(part) * 1_000).checked_div(u128::from(whole)) {
@@ -200,6 +212,14 @@ mod tests {
         assert_eq!(
             [0, 999, 1_000, 48_210, 1_234_567].map(number),
             ["0", "999", "1 000", "48 210", "1 234 567"]
+        );
+    }
+
+    #[test]
+    fn shortens_numbers_that_do_not_fit_their_column() {
+        assert_eq!(
+            [9_999_999, 12_345_678, 1 << 53, u64::MAX].map(short),
+            ["9 999 999", "12 345 k", "9 007 T", "18 446 P"]
         );
     }
 
