@@ -1,5 +1,6 @@
 //! `dmarc parse`, the real binary: data, talk and exit code.
 
+#[expect(dead_code, reason = "a part of it is enough here")]
 mod common;
 
 use common::{REPORT, dmarc, dmarc_with_input, folder, json_lines};

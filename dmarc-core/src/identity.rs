@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use crate::Domain;
-use crate::model::aggregate::{DkimAuthResult, Record, SpfAuthResult};
+use crate::model::aggregate::{DkimAuthResult, PolicyOverrideReason, Record, SpfAuthResult};
+use crate::model::tlsrpt::TlsPolicyResult;
 use crate::model::{AggregateReport, FailureReport, Report, TlsReport};
 
 /// What makes a report *that* report.
@@ -37,12 +38,8 @@ pub struct ContentHash([u8; 32]);
 pub fn identify(report: &Report<'_>, reporter: &str) -> (Identity, ContentHash) {
     match report {
         Report::Aggregate(report) => (aggregate_identity(report), hash(&aggregate_content(report))),
-        Report::Tls(report) => (tls_identity(report), hash(&format!("{report:?}"))),
-        Report::Failure(report) => {
-            let identity = failure_identity(report, reporter);
-            let content = identity.report_id.clone();
-            (identity, hash(&content))
-        }
+        Report::Tls(report) => (tls_identity(report), hash(&tls_content(report))),
+        Report::Failure(report) => (failure_identity(report, reporter), hash(&format!("{report:?}"))),
     }
 }
 
@@ -102,6 +99,10 @@ fn failure_identity(report: &FailureReport<'_>, reporter: &str) -> Identity {
         id.push_str(part.unwrap_or_default().trim());
         id.push('\u{1f}');
     }
+    if message_id.is_none() {
+        // Redacted: nothing but the report itself tells one incident from another.
+        id.push_str(&hex(hash(&format!("{report:?}"))));
+    }
     let at = report.arrived.unwrap_or_default();
     Identity {
         kind: "failure",
@@ -145,7 +146,7 @@ fn record_line(record: &Record<'_>) -> String {
     );
     let mut results: Vec<String> = auth_results.dkim.iter().map(dkim_line).collect();
     results.extend(auth_results.spf.iter().map(spf_line));
-    results.extend(evaluated.reasons.iter().map(|reason| reason.kind.as_str().to_owned()));
+    results.extend(evaluated.reasons.iter().map(reason_line));
     for result in results {
         // Writing to a String cannot fail.
         if write!(line, "\u{1e}{result}").is_err() {
@@ -161,6 +162,38 @@ fn dkim_line(dkim: &DkimAuthResult<'_>) -> String {
 
 fn spf_line(spf: &SpfAuthResult<'_>) -> String {
     format!("{}\u{1f}{:?}\u{1f}{}", spf.domain, spf.scope, spf.result.as_str())
+}
+
+fn reason_line(reason: &PolicyOverrideReason<'_>) -> String {
+    let comment = reason.comment.as_ref().map(|comment| comment.text.as_ref()).unwrap_or_default();
+    format!("{}\u{1f}{comment}", reason.kind.as_str())
+}
+
+/// The content without what may differ between two copies: order of policies and of failures, contact.
+fn tls_content(report: &TlsReport<'_>) -> String {
+    let mut lines: Vec<String> = report.policies.iter().map(tls_line).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+fn tls_line(result: &TlsPolicyResult<'_>) -> String {
+    let TlsPolicyResult { policy, summary, failure_details } = result;
+    let mut failures: Vec<String> = failure_details.iter().map(|failure| format!("{failure:?}")).collect();
+    failures.sort_unstable();
+    format!(
+        "{}\u{1f}{:?}\u{1f}{:?}\u{1f}{:?}\u{1f}{}\u{1f}{}\u{1e}{}",
+        policy.policy_type.as_str(),
+        policy.policy_domain,
+        policy.policy_string,
+        policy.mx_host,
+        summary.total_successful_session_count,
+        summary.total_failure_session_count,
+        failures.join("\u{1e}")
+    )
+}
+
+fn hex(hash: ContentHash) -> String {
+    hash.0.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn hash(content: &str) -> ContentHash {

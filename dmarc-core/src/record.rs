@@ -82,7 +82,8 @@ pub fn flatten(report: AggregateReport<'static>, origin: String, trust: Trust) -
         policy: policy.p.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
         trust,
     });
-    let flat = |record: crate::model::aggregate::Record<'static>| {
+    let flat = |mut record: crate::model::aggregate::Record<'static>| {
+        lower_selectors(&mut record.auth_results);
         let evaluation = evaluate(&record, &policy);
         let evaluated = record.row.policy_evaluated;
         FlatRecord {
@@ -99,4 +100,13 @@ pub fn flatten(report: AggregateReport<'static>, origin: String, trust: Trust) -
         }
     };
     report.records.into_iter().map(flat).collect()
+}
+
+/// Selectors are labels of DNS names: their letter case says nothing.
+fn lower_selectors(results: &mut AuthResults<'_>) {
+    for selector in results.dkim.iter_mut().filter_map(|dkim| dkim.selector.as_mut()) {
+        if selector.bytes().any(|b| b.is_ascii_uppercase()) {
+            selector.to_mut().make_ascii_lowercase();
+        }
+    }
 }

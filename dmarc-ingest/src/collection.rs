@@ -75,10 +75,16 @@ struct Version {
     content: Content,
 }
 
-/// Which of several versions stays active: the smallest. Trust first, so that no forger displaces a genuine report;
-/// then the one with fewer rejected records; then the first sent. The hash decides what is left, whatever the order.
+/// Which of several versions stays active: the smallest. Trust first, so that no stranger displaces the report of whom
+/// it says; then the one with fewer rejected records; then the first sent, where the date is that of a trusted mail. The
+/// hash decides what is left, whatever the order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank(std::cmp::Reverse<record::Trust>, usize, i64, ContentHash);
+struct Rank {
+    trust: std::cmp::Reverse<record::Trust>,
+    rejected: usize,
+    sent: i64,
+    hash: ContentHash,
+}
 
 /// What a report adds.
 #[derive(Debug)]
@@ -124,6 +130,8 @@ impl Collection {
         let mut set_aside = self.set_aside;
         set_aside.sort_by(|a, b| a.origin.cmp(&b.origin));
         for mut versions in self.reports.into_values() {
+            let rejected = versions.iter().map(|version| version.rank.rejected as u64);
+            collected.inputs.rejected_records += rejected.sum::<u64>();
             versions.sort_by(|a, b| a.rank.cmp(&b.rank));
             let mut versions = versions.into_iter();
             if let Some(active) = versions.next() {
@@ -147,20 +155,22 @@ impl Collection {
         let sender = message.and_then(|message| message.from_domain.as_deref()).unwrap_or_default();
         let (identity, hash) = identify(&report, sender);
         let rejected = rejected_records(&report);
-        self.inputs.rejected_records += rejected as u64;
         let trust = judge(message, report.kind(), &self.owner.trusted_authserv_ids);
         let aside = aside(&report, &identity, &origin);
-        if let Some(reason) = self.distrust(&trust, &report) {
-            self.inputs.untrusted += 1;
-            self.set_aside.push(aside.untrusted(reason));
-            return;
+        if let Trust::Failed(reason) = &trust {
+            return self.distrust(aside, reason.clone());
+        }
+        if let Some(reason) = self.foreign(&report) {
+            // Domains that are none of ours make no section of their own.
+            return self.distrust(SetAside::new(Class::ReportUntrusted, aside.origin, String::new()), reason);
         }
         let trust = match trust {
-            Trust::TrustedAuthres => record::Trust::TrustedAuthres,
+            Trust::TrustedAuthres if speaks_for(sender, &report) => record::Trust::TrustedAuthres,
             _ => record::Trust::Unverified,
         };
-        let sent = message.and_then(|message| message.date).unwrap_or(i64::MAX);
-        let rank = Rank(std::cmp::Reverse(trust), rejected, sent, hash);
+        let date =
+            message.and_then(|message| message.date).filter(|_| trust == record::Trust::TrustedAuthres);
+        let rank = Rank { trust: std::cmp::Reverse(trust), rejected, sent: date.unwrap_or(i64::MAX), hash };
         let content = content(report, origin, trust);
         self.add_version(identity, Version { hash, rank, aside, content });
     }
@@ -179,18 +189,17 @@ impl Collection {
         }
     }
 
-    /// Why a report must not count, if so.
-    fn distrust(&self, trust: &Trust, report: &Report<'_>) -> Option<String> {
-        if let Trust::Failed(reason) = trust {
-            return Some(reason.clone());
-        }
+    fn distrust(&mut self, aside: SetAside, reason: String) {
+        self.inputs.untrusted += 1;
+        self.set_aside.push(aside.untrusted(reason));
+    }
+
+    /// Says so if a report is about domains of others only. One that names no domain cannot be told to be.
+    fn foreign(&self, report: &Report<'_>) -> Option<String> {
         let domains = policy_domains(report);
-        let is_ours = |domain: &str| {
-            self.owner.domains.iter().any(|own| dmarc_core::domain::is_at_or_below(domain, own))
-        };
-        // A report that names no domain cannot be told to be about others.
-        let is_foreign =
-            !self.owner.domains.is_empty() && !domains.is_empty() && !domains.iter().any(|d| is_ours(d));
+        let owned = &self.owner.domains;
+        let is_ours = |domain: &&str| owned.iter().any(|own| dmarc_core::domain::is_at_or_below(domain, own));
+        let is_foreign = !owned.is_empty() && !domains.is_empty() && !domains.iter().any(is_ours);
         is_foreign
             .then(|| format!("it is about {}, which is none of the configured domains", domains.join(", ")))
     }
@@ -241,6 +250,26 @@ fn policy_domains<'r>(report: &'r Report<'_>) -> Vec<&'r str> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// Whether mail from the domain `sender` can be the word of the reporter that a report names: both have the same
+/// organizational domain. Otherwise the mail is genuine, but of somebody else.
+fn speaks_for(sender: &str, report: &Report<'_>) -> bool {
+    let claims = match report {
+        Report::Aggregate(report) => {
+            [report.report_metadata.email.as_ref(), report.report_metadata.org_name.as_ref()]
+        }
+        Report::Tls(report) => {
+            [report.contact_info.as_deref().unwrap_or_default(), report.organization_name.as_ref()]
+        }
+        // A failure report names no reporter: it is the word of whoever sent it.
+        _ => return true,
+    };
+    let domain =
+        |claim: &str| Domain::new(claim.rsplit_once('@').map_or(claim, |(_, domain)| domain).to_owned());
+    claims.into_iter().map(domain).any(|claimed| {
+        claimed.is_host_name() && claimed.organizational() == dmarc_core::domain::organizational(sender)
+    })
 }
 
 /// How a report is named where it does not count.

@@ -14,6 +14,10 @@ use super::text::Neutral;
 /// The narrowest and the widest source column, in characters.
 const NARROW: usize = 20;
 const WIDE: usize = 60;
+/// Characters of a number at most.
+const NUMBER: usize = 9;
+/// Characters of a day: a report may claim the year -1, which is longer.
+const DAY: usize = 10;
 
 /// Writes the findings of every domain, and what became of the inputs.
 ///
@@ -148,9 +152,9 @@ fn cells(finding: &Finding) -> Cells {
         finding.confidence.to_string(),
         finding.class.as_str().to_owned(),
         Neutral::new(&finding.source.name, WIDE).to_string(),
-        number(finding.messages),
-        number(finding.delivered),
-        day(finding.first_seen),
+        short(finding.messages),
+        short(finding.delivered),
+        cut(&day(finding.first_seen), DAY),
         finding.id.clone(),
     ]
 }
@@ -200,6 +204,14 @@ fn number(n: u64) -> String {
     text
 }
 
+/// As [`number`], and what is too long for its column in thousands, millions and so on, cut and not rounded.
+fn short(n: u64) -> String {
+    let units = ["", " k", " M", " G", " T", " P"].into_iter().zip((0..).step_by(3));
+    let texts = units.map(|(unit, power)| format!("{}{unit}", number(n / 10_u64.pow(power))));
+    let mut texts = texts.skip_while(|text| text.len() > NUMBER);
+    texts.next().unwrap_or_default()
+}
+
 /// A share with one decimal, cut and not rounded: 100.0 % is all of it.
 fn percent(part: u64, whole: u64) -> String {
     match (u128::from(part) * 1_000).checked_div(u128::from(whole)) {
@@ -231,6 +243,12 @@ mod tests {
             [0, 999, 1_000, 48_210, 1_234_567].map(number),
             ["0", "999", "1 000", "48 210", "1 234 567"]
         );
+    }
+
+    #[test]
+    fn shortens_numbers_that_do_not_fit_their_column() {
+        let shown = [9_999_999, 12_345_678, 1 << 53, u64::MAX].map(short);
+        assert_eq!(shown, ["9 999 999", "12 345 k", "9 007 T", "18 446 P"]);
     }
 
     #[test]

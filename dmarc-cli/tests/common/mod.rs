@@ -61,6 +61,13 @@ pub(crate) fn dmarc_with_input(arguments: &[&str], input: &[u8]) -> Run {
     })
 }
 
+/// Runs `dmarc` with these variables in its environment.
+pub(crate) fn dmarc_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    let mut command = command(arguments);
+    command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
+    finish(command.spawn().unwrap())
+}
+
 /// Runs `dmarc` with standard output into a file.
 pub(crate) fn dmarc_into(arguments: &[&str], file: std::fs::File) -> Run {
     let mut child = spawn(arguments, file.into());
@@ -91,15 +98,20 @@ pub(crate) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
+/// Says why a test did nothing; past the capture of a passing test, so that it is seen.
+pub(crate) fn skipped(why: &str) {
+    let mut err = std::io::stderr();
+    writeln!(err, "skipped: {why}").unwrap();
+}
+
 fn spawn(arguments: &[&str], stdout: Stdio) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_dmarc"))
-        .args(arguments)
-        .env("COLUMNS", "100")
-        .stdin(Stdio::piped())
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    command(arguments).stdin(Stdio::piped()).stdout(stdout).spawn().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dmarc"));
+    command.args(arguments).env("COLUMNS", "100").env_remove("NO_COLOR").stderr(Stdio::piped());
+    command
 }
 
 fn finish(child: Child) -> Run {

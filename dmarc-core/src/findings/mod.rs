@@ -6,6 +6,7 @@
 //!
 //! *Not supported yet:* operator decisions, novelty, prefix and ASN databases.
 
+mod assemble;
 mod class;
 mod cluster;
 mod finding;
@@ -26,6 +27,7 @@ pub use services::{Service, ServiceKind};
 pub use tls::{TlsObservation, tls_observations};
 
 use crate::domain::organizational;
+use crate::model::aggregate::DateRange;
 use crate::record::FlatRecord;
 
 /// What is known about a host, from its owner's configuration and from DNS.
@@ -201,10 +203,10 @@ pub fn find(input: &Input<'_>) -> Findings {
     for (domain, records) in &by_domain {
         domains.push(summarize(domain, records));
         let view = observe::DomainView::new(domain, records, input, &elsewhere);
-        findings.extend(cluster::findings(&view));
+        findings.extend(assemble::findings(&view));
     }
     findings.extend(tls::findings(input.tls));
-    findings.extend(cluster::set_aside(input.set_aside));
+    findings.extend(assemble::set_aside(input.set_aside));
     findings.sort_by(|a, b| {
         let worst = |f: &Finding| std::cmp::Reverse((f.severity, f.delivered, f.messages));
         (&a.domain, worst(a), &a.id).cmp(&(&b.domain, worst(b), &b.id))
@@ -234,7 +236,11 @@ fn summarize(domain: &str, records: &[&FlatRecord]) -> DomainSummary {
 }
 
 fn period(input: &Input<'_>) -> Option<(i64, i64)> {
-    let records = input.records.iter().map(|record| (record.report.period.begin, record.report.period.end));
-    let tls = input.tls.iter().map(|tls| tls.period);
-    records.chain(tls).reduce(|(begin, end), (b, e)| (begin.min(b), end.max(e)))
+    let records = input.records.iter().map(|record| record.report.period);
+    let tls = input.tls.iter().map(|tls| DateRange::new(tls.period.0, tls.period.1));
+    // One report that claims another century must not stretch what all the others cover.
+    let plausible = records.chain(tls).filter(|period| period.is_plausible());
+    plausible
+        .map(|period| (period.begin, period.end))
+        .reduce(|(begin, end), (b, e)| (begin.min(b), end.max(e)))
 }

@@ -8,15 +8,16 @@ use std::net::IpAddr;
 use super::services::{Service, ServiceKind, by_domain, by_host, is_own_tenant};
 use super::{FailureObservation, HostFacts, HostName, Input, weights};
 use crate::domain::organizational;
-use crate::model::aggregate::{PolicyOverride, PolicyOverrideReason};
+use crate::model::aggregate::{DateRange, PolicyOverride, PolicyOverrideReason};
 use crate::model::auth::{DkimResultCode, SpfResultCode};
 use crate::record::{FlatRecord, Trust};
 
 /// What tells one report from another.
-pub(super) type ReportKey<'r> = (&'r str, &'r str, i64);
+pub(super) type ReportKey<'r> = (&'r str, &'r str, &'r str, DateRange);
 
 pub(super) fn report_key(record: &FlatRecord) -> ReportKey<'_> {
-    (&record.report.reporter, &record.report.report_id, record.report.period.begin)
+    let report = &record.report;
+    (&report.reporter, &report.policy_domain, &report.report_id, report.period)
 }
 
 /// The authentication signature of a row: everything that tells one cause from another, and nothing that is chance.
@@ -28,8 +29,10 @@ pub(super) struct Signals<'r> {
     pub(super) own_keys_passing: BTreeSet<&'r str>,
     /// Selectors of signatures in our name that failed.
     pub(super) own_keys_failing: BTreeSet<&'r str>,
-    /// Organizational domains that authenticated, other than ours.
-    pub(super) passed: BTreeSet<&'r str>,
+    /// Organizational domains other than ours that signed, by DKIM. A signature travels with a replayed message.
+    pub(super) signed_as: BTreeSet<&'r str>,
+    /// Organizational domains other than ours that the host sends for, by SPF.
+    pub(super) sent_as: BTreeSet<&'r str>,
     /// A pass with the mark of our own tenant at a service.
     pub(super) own_tenant: bool,
     /// What the reporter believes about the way the mail took.
@@ -85,9 +88,11 @@ pub(super) struct Days {
 }
 
 impl Days {
+    /// Of records whose period is plausible; without any, a day long ago.
     pub(super) fn of<'r>(records: impl Iterator<Item = &'r FlatRecord>) -> Self {
-        let mut days = Self { first: i64::MAX, last: i64::MIN };
-        for day in records.map(|record| record.report.period.day()) {
+        let mut days = Self { first: i64::MAX, last: 0 };
+        let periods = records.map(|record| record.report.period).filter(|period| period.is_plausible());
+        for day in periods.map(DateRange::day) {
             days.first = days.first.min(day);
             days.last = days.last.max(day);
         }
@@ -118,6 +123,10 @@ pub(super) struct Host<'r> {
     pub(super) facts: HostFacts,
     pub(super) place: Place,
     pub(super) service: Option<&'static Service>,
+    /// Whether any of its mail passed SPF in our name. Never of a hidden address, which is many hosts.
+    pub(super) passed_spf: bool,
+    /// Whether a reporter called any of its mail list or forwarded mail. Never of a hidden address.
+    pub(super) is_called_forwarder: bool,
     /// By Author Domain and signature.
     pub(super) streams: BTreeMap<(&'r str, Signals<'r>), Stream<'r>>,
 }
@@ -125,17 +134,27 @@ pub(super) struct Host<'r> {
 impl<'r> Host<'r> {
     fn new(ip: Option<IpAddr>, facts: HostFacts, domain: &str) -> Self {
         let (place, service) = locate(&facts, domain);
-        Self { ip, facts, place, service, streams: BTreeMap::new() }
+        Self {
+            ip,
+            facts,
+            place,
+            service,
+            passed_spf: false,
+            is_called_forwarder: false,
+            streams: BTreeMap::new(),
+        }
     }
 
-    /// Whether any of its mail passed SPF in our name.
-    pub(super) fn passed_spf(&self) -> bool {
-        self.streams.keys().any(|(_, signals)| signals.spf_aligned)
+    fn add(&mut self, record: &'r FlatRecord, domain: &str) {
+        let signals = signals(record, domain);
+        self.passed_spf |= self.ip.is_some() && signals.spf_aligned;
+        self.is_called_forwarder |= self.ip.is_some() && signals.indirect == Indirect::ListOrForwarder;
+        self.streams.entry((&record.header_from, signals)).or_default().add(record);
     }
 
-    /// Whether a reporter called any of its mail list or forwarded mail.
-    pub(super) fn is_called_forwarder(&self) -> bool {
-        self.streams.keys().any(|(_, signals)| signals.indirect == Indirect::ListOrForwarder)
+    /// Whether it passed SPF in our name and is no host of a service, which any of its customers may use.
+    pub(super) fn is_ours_by_spf(&self) -> bool {
+        self.passed_spf && self.service.is_none()
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &'r FlatRecord> {
@@ -145,7 +164,7 @@ impl<'r> Host<'r> {
     /// Whether its mail may carry a selector of ours by right: ours, or a service that sends for customers.
     fn is_ours_or_sender(&self) -> bool {
         let sends = self.service.is_some_and(|service| service.kind == ServiceKind::Sender);
-        self.place == Place::Own || sends || self.passed_spf()
+        self.place == Place::Own || sends || self.passed_spf
     }
 }
 
@@ -241,7 +260,7 @@ fn gather<'r>(domain: &'r str, records: &[&'r FlatRecord], input: &Input<'r>) ->
             let facts = record.source_ip.map(input.host).unwrap_or_default();
             Host::new(record.source_ip, facts, domain)
         });
-        host.streams.entry((&record.header_from, signals(record, domain))).or_default().add(record);
+        host.add(record, domain);
     }
     hosts.into_values().collect()
 }
@@ -261,13 +280,13 @@ fn signals<'r>(record: &'r FlatRecord, domain: &str) -> Signals<'r> {
             keys.insert(dkim.selector.as_deref().unwrap_or_default());
         } else if passed {
             signals.own_tenant |= is_own_tenant(dkim.domain.as_str(), domain);
-            signals.passed.insert(signer);
+            signals.signed_as.insert(signer);
         }
     }
     for spf in &record.auth_results.spf {
         let checked = spf.domain.organizational();
         if spf.result == SpfResultCode::Pass && checked != domain && !checked.is_empty() {
-            signals.passed.insert(checked);
+            signals.sent_as.insert(checked);
         }
         signals.dns_error |= spf.result == SpfResultCode::TempError;
     }
@@ -288,9 +307,10 @@ fn indirect(reason: &PolicyOverrideReason<'_>) -> Indirect {
     }
 }
 
-/// The service that mail of this stream authenticated as, if any.
+/// The service that the host of this stream sends for, if any: by SPF, which vouches for the host. A signature of the
+/// service would not, for it stays valid wherever the message is sent from.
 pub(super) fn authenticated_service(signals: &Signals<'_>) -> Option<&'static Service> {
-    signals.passed.iter().find_map(|domain| by_domain(domain))
+    signals.sent_as.iter().find_map(|domain| by_domain(domain))
 }
 
 /// Hosts from which valid signatures of ours burst: neither ours nor a sender, active for a few days only, and many
@@ -301,7 +321,9 @@ fn replaying(hosts: &[Host<'_>], days: Days) -> BTreeSet<Option<IpAddr>> {
     }
     let suspects: Vec<(&Host<'_>, i64, u64)> = hosts
         .iter()
-        .filter(|host| !host.is_ours_or_sender() && host.streams.keys().any(|(_, s)| s.dkim_aligned))
+        .filter(|host| {
+            host.ip.is_some() && !host.is_ours_or_sender() && host.streams.keys().any(|(_, s)| s.dkim_aligned)
+        })
         .filter_map(|host| {
             let days = Days::of(host.records());
             let messages =

@@ -48,7 +48,9 @@ fn raising(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<&'static Ste
         .iter()
         .filter_map(|host| view.elsewhere.get(&host.ip?))
         .any(|domains| domains.len() > 1);
-    let silent = cluster.froms.iter().all(|from| *from != view.domain && !view.passing_froms.contains(from));
+    let is_silent =
+        |from: &str| !from.is_empty() && from != view.domain && !view.passing_froms.contains(from);
+    let silent = cluster.froms.iter().all(|from| is_silent(from));
     let bursty = cluster.days.span() <= weights::BURST_DAYS
         && (cluster.days.first > view.days.first || cluster.days.last < view.days.last);
     let steps = [
@@ -85,11 +87,15 @@ fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
 pub(super) fn caps(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<(String, u8)> {
     let not_looked_up =
         cluster.hosts.iter().any(|host| !host.facts.is_own && host.facts.name == HostName::NotLookedUp);
-    let long_ago = view.days.last - cluster.days.last >= weights::LONG_AGO_DAYS;
+    let long_ago = view.days.last.saturating_sub(cluster.days.last) >= weights::LONG_AGO_DAYS;
+    let is_share = |part: u64| {
+        part > 0
+            && u128::from(part) * 100 >= u128::from(cluster.messages) * u128::from(weights::CAP_SHARE_PERCENT)
+    };
     let caps = [
         (cluster.reports.len() == 1, "only one report has it", weights::CAP_ONE_REPORT),
         (
-            cluster.disagreeing > 0,
+            is_share(cluster.disagreeing),
             "a reporter's result is not what its raw results give",
             weights::CAP_DISAGREES,
         ),
@@ -97,7 +103,7 @@ pub(super) fn caps(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<(Str
         (cluster.reporters.len() == 1, "only one reporter saw it", weights::CAP_ONE_REPORTER),
         (cluster.also_passes, "the same source also passes for this domain", weights::CAP_MIXED),
         (long_ago, "not seen for 30 days", weights::CAP_LONG_AGO),
-        (cluster.unverified > 0, "the mail of a report was not verified", weights::CAP_UNVERIFIED),
+        (is_share(cluster.unverified), "the mail of a report was not verified", weights::CAP_UNVERIFIED),
         (not_looked_up, "hosts were not looked up", weights::CAP_NOT_LOOKED_UP),
     ];
     caps.into_iter().filter(|(applies, ..)| *applies).map(|(_, fact, cap)| (fact.to_owned(), cap)).collect()

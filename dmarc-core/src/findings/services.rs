@@ -72,16 +72,12 @@ impl Service {
     }
 }
 
-/// Whether `domain` is the mark of a tenant that can only be the owner of `policy_domain`: `example.onmicrosoft.com`
-/// or `example-org.20230601.gappssmtp.com` for `example.org`.
+/// Whether `domain` is the mark of a tenant that can only be the owner of `policy_domain`:
+/// `example-org.20230601.gappssmtp.com` for `example.org`. A name under `onmicrosoft.com` is none: whoever comes first
+/// gets `example`.
 pub(super) fn is_own_tenant(domain: &str, policy_domain: &str) -> bool {
-    if let Some(tenant) = domain.strip_suffix(".onmicrosoft.com") {
-        return Some(tenant) == policy_domain.split('.').next();
-    }
-    domain
-        .strip_suffix(".gappssmtp.com")
-        .and_then(|rest| rest.split('.').next())
-        .is_some_and(|tenant| tenant == policy_domain.replace('.', "-"))
+    let tenant = domain.strip_suffix(".gappssmtp.com").and_then(|rest| rest.split('.').next());
+    tenant.is_some_and(|tenant| tenant == policy_domain.replace('.', "-"))
 }
 
 #[cfg(test)]
@@ -104,9 +100,8 @@ mod tests {
 
     #[test]
     fn knows_the_marks_of_our_own_tenants() {
-        assert!(is_own_tenant("example.onmicrosoft.com", "example.org"));
+        assert!(!is_own_tenant("example.onmicrosoft.com", "example.org"));
         assert!(is_own_tenant("example-org.20230601.gappssmtp.com", "example.org"));
-        assert!(!is_own_tenant("evil.onmicrosoft.com", "example.org"));
         assert!(!is_own_tenant("evil-example-org.20230601.gappssmtp.com", "example.org"));
     }
 }

@@ -111,7 +111,7 @@ fn finding(domain: &str, mx: &str, class: Class, observations: &[&TlsObservation
         id: id("tls", domain, mx, class.as_str()),
         class,
         severity: severity(blocked, reporters.len()),
-        confidence: if reporters.len() > 1 { 85 } else { weights::CAP_ONE_REPORTER },
+        confidence: if reporters.len() > 1 { weights::TLS_SEEN_TWICE } else { weights::CAP_ONE_REPORTER },
         domain: domain.to_owned(),
         source: Source {
             name: if mx.is_empty() { domain.to_owned() } else { mx.to_owned() },

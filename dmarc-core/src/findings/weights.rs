@@ -77,3 +77,22 @@ pub(super) const BROKEN_BLOCKED: u64 = 10;
 pub(super) const BROKEN_FAILING: u64 = 10;
 /// Share of the domain's mail, in percent, from which a broken source is of medium severity.
 pub(super) const BROKEN_SHARE_PERCENT: u64 = 1;
+
+// ---- confidence of what a rule says, before caps
+pub(super) const ALIGNED_SPF: u8 = 95;
+pub(super) const ALIGNED_DKIM: u8 = 95;
+pub(super) const SENDS_FOR_US: u8 = 90;
+pub(super) const REPLAY: u8 = 70;
+pub(super) const INTACT: u8 = 80;
+pub(super) const REPORTED_FORWARDER: u8 = 75;
+pub(super) const ACCEPTED_ARC: u8 = 65;
+pub(super) const INFERRED_FORWARDER: u8 = 60;
+pub(super) const OURS: u8 = 85;
+pub(super) const CONFIRMED_SERVICE: u8 = 75;
+pub(super) const UNCONFIRMED_SERVICE: u8 = 55;
+pub(super) const TOO_LITTLE: u8 = 20;
+pub(super) const SET_ASIDE: u8 = 90;
+pub(super) const TLS_SEEN_TWICE: u8 = 85;
+/// Share of its messages, in percent, from which unverified or disagreeing reports cap the confidence of a cluster:
+/// one stray report must not lower what many others show.
+pub(super) const CAP_SHARE_PERCENT: u64 = 10;

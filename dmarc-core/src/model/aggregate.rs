@@ -105,7 +105,8 @@ impl DateRange {
 
     /// Whether it lies in the years 2005 to 2100 and does not end before it begins.
     pub fn is_plausible(self) -> bool {
-        self.begin <= self.end && [self.begin, self.end].iter().all(|at| (1_104_537_600..4_133_980_800).contains(at))
+        self.begin <= self.end
+            && [self.begin, self.end].iter().all(|at| (1_104_537_600..4_133_980_800).contains(at))
     }
 
     /// The UTC day that holds the middle of the period, in days since the Unix epoch: the same for inclusive and

@@ -4,13 +4,13 @@ use super::{Context, Verdict};
 use crate::findings::class::Class;
 use crate::findings::observe::{Place, authenticated_service};
 use crate::findings::services::{Service, ServiceKind};
+use crate::findings::weights;
 
 /// Rule 3: SPF passed and aligned.
 pub(super) fn by_spf(context: &Context<'_, '_>) -> Option<Verdict> {
-    context
-        .signals
-        .spf_aligned
-        .then(|| Verdict::new(Class::Authorized, "aligned-spf", 95, "SPF passes and aligns"))
+    context.signals.spf_aligned.then(|| {
+        Verdict::new(Class::Authorized, "aligned-spf", weights::ALIGNED_SPF, "SPF passes and aligns")
+    })
 }
 
 /// Rule 4: DKIM passed and aligned, SPF did not.
@@ -18,24 +18,34 @@ pub(super) fn by_dkim_only(context: &Context<'_, '_>) -> Option<Verdict> {
     if !context.signals.dkim_aligned {
         return None;
     }
-    Some(if context.host.place == Place::Own || context.host.passed_spf() {
-        Verdict::new(Class::Authorized, "aligned-dkim", 95, "DKIM passes and aligns, from a host of ours")
+    Some(if context.host.place == Place::Own || context.host.is_ours_by_spf() {
+        Verdict::new(
+            Class::Authorized,
+            "aligned-dkim",
+            weights::ALIGNED_DKIM,
+            "DKIM passes and aligns, from a host of ours",
+        )
     } else if sends_for_us(context) {
         Verdict::new(
             Class::Authorized,
             "aligned-dkim",
-            90,
+            weights::SENDS_FOR_US,
             "DKIM passes and aligns, from a service that sends for us",
         )
     } else if context.view.replaying.contains(&context.host.ip) {
         Verdict::new(
             Class::SuspectReplay,
             "replay",
-            70,
+            weights::REPLAY,
             "our valid signature comes in a burst from hosts never seen before",
         )
     } else {
-        Verdict::new(Class::ForwardedIntact, "forwarded", 80, "our signature is intact, the host is not ours")
+        Verdict::new(
+            Class::ForwardedIntact,
+            "forwarded",
+            weights::INTACT,
+            "our signature is intact, the host is not ours",
+        )
     })
 }
 

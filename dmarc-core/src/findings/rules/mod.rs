@@ -9,13 +9,14 @@ mod own;
 mod third_party;
 
 use super::class::Class;
-use super::observe::{DomainView, Host, Signals};
+use super::observe::{DomainView, Host, Signals, Stream};
 
 /// One stream, with all that a rule may look at.
 pub(super) struct Context<'v, 'r> {
     pub(super) view: &'v DomainView<'r>,
     pub(super) host: &'v Host<'r>,
     pub(super) signals: &'v Signals<'r>,
+    pub(super) stream: &'v Stream<'r>,
 }
 
 /// What a rule says.

@@ -4,6 +4,7 @@ use super::{Context, Verdict};
 use crate::findings::class::Class;
 use crate::findings::observe::authenticated_service;
 use crate::findings::services::ServiceKind;
+use crate::findings::weights;
 
 /// Rule 8: a service that sends for customers passes for its own domain, and nothing of ours does. Any of its
 /// customers could do that, so the owner must confirm.
@@ -13,8 +14,14 @@ pub(super) fn by_own_authentication(context: &Context<'_, '_>) -> Option<Verdict
     let confirmed = context.host.service.is_some_and(|host| host.name == service.name);
     let verdict = |confidence, why| Verdict::new(Class::ThirdPartyUnaligned, "third-party", confidence, why);
     Some(if confirmed {
-        verdict(75, "a known service passes as itself, and its host's name confirms it")
+        verdict(
+            weights::CONFIRMED_SERVICE,
+            "a known service passes as itself, and its host's name confirms it",
+        )
     } else {
-        verdict(55, "a known service passes as itself; the host's name does not confirm it")
+        verdict(
+            weights::UNCONFIRMED_SERVICE,
+            "a known service passes as itself; the host's name does not confirm it",
+        )
     })
 }
