@@ -131,7 +131,7 @@ fn names_every_refused_mail_of_the_mailbox() {
     for name in truth()["hostile"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()) {
         assert_eq!(run.stderr.contains(name), !harmless.contains(&name), "{name}: {}", run.stderr);
     }
-    assert!(run.stderr.ends_with("dmarc: 352 inputs read; 13 refused\n"), "{}", run.stderr);
+    assert!(run.stderr.ends_with("dmarc: 352 inputs read; 10 refused, 3 read in part\n"), "{}", run.stderr);
 }
 
 // ---- brevity and order ------------------------------------------------------------

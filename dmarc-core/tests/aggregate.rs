@@ -412,6 +412,44 @@ fn refuses_one_record_element_attribute_or_result_over_the_limit() {
 }
 
 #[test]
+fn refuses_one_name_extension_rejected_record_or_document_over_the_limit() {
+    let kind = |xml: &str, limits: &Limits| {
+        dmarc_core::parse::aggregate::parse(xml, limits).pop().unwrap().map(|_| ()).map_err(|e| e.kind())
+    };
+    let over = |limit, max| Err(ErrorKind::LimitExceeded { limit, max });
+    let max = Limits::default().name_bytes;
+    let names = |bytes: u64| {
+        let name = "n".repeat(usize::try_from(bytes).unwrap());
+        [
+            with_auth(&format!("<{name}/>")),
+            with_auth("").replace("<feedback>", &format!("<feedback xmlns:e=\"{name}\">")),
+        ]
+    };
+    for (at, one_over) in names(max).iter().zip(names(max + 1)) {
+        assert_eq!(kind(at, &Limits::default()), Ok(()));
+        assert_eq!(kind(&one_over, &Limits::default()), over("name_bytes", max));
+    }
+    let mut limits = Limits::default();
+    (limits.extensions, limits.rejected_records, limits.reports) = (2, 2, 2);
+    let extended =
+        |n| with_auth("").replace("</record>", &format!("{}</record>", "<e:x xmlns:e=\"u\"/>".repeat(n)));
+    assert_eq!(kind(&extended(2), &limits), Ok(()));
+    assert_eq!(kind(&extended(3), &limits), over("extensions", 2));
+    assert_eq!(kind(&feedback(&"<record/>".repeat(2)), &limits), Ok(()));
+    assert_eq!(kind(&feedback(&"<record/>".repeat(3)), &limits), over("rejected_records", 2));
+    assert_eq!(kind(&with_auth("").repeat(2), &limits), Ok(()));
+    assert_eq!(kind(&with_auth("").repeat(3), &limits), over("reports", 2));
+}
+
+#[test]
+fn joins_the_pieces_of_a_bare_reason() {
+    let evaluated = "<disposition>none</disposition><dkim>fail</dkim><spf>fail</spf><reason>mailing<!-- -->_list</reason>";
+    let parsed = parse(&with_evaluated(evaluated));
+    let reasons = &parsed.report.records[0].row.policy_evaluated.reasons;
+    assert_eq!(reasons[0].kind, PolicyOverride::MailingList);
+}
+
+#[test]
 fn resolves_only_the_entities_of_xml() {
     let parsed = parse(&with_auth("").replace("r.example</org", "A &amp; B &#x26; C &nbsp;&#0;</org"));
     assert_eq!(parsed.report.report_metadata.org_name, "A & B & C &nbsp;\u{fffd}");

@@ -210,6 +210,131 @@ fn never_tells_to_add_a_spoofer_or_forwarder_to_spf() {
 }
 
 #[test]
+fn takes_a_broken_signature_of_ours_for_no_list_unless_its_host_signs_again() {
+    // Selector and MAIL FROM are the choice of the sender: only a signature of the host's own domain is a list's.
+    let row = Row {
+        dkim: vec![("example.org", "s1", "fail")],
+        spf: ("evil.example", "pass"),
+        ..Row::new("198.51.100.7", 60)
+    };
+    let records = days(0..10, &with_own(vec![row]));
+    let host = confirmed("198.51.100.7", "mail.evil.example");
+    assert_eq!(finding_of(&records, &host, "198.51.100.7").class, Class::UnauthorizedSpoof);
+}
+
+#[test]
+fn keeps_inferred_forwarding_in_sight_until_a_receiver_calls_it_so() {
+    let list = |reason| Row {
+        dkim: vec![("example.org", "s1", "fail"), ("lists.example.net", "l", "pass")],
+        reason,
+        ..Row::new("203.0.113.5", 60)
+    };
+    let host = confirmed("203.0.113.5", "lists.example.net");
+    let inferred = finding_of(&days(0..10, &with_own(vec![list("")])), &host, "203.0.113.5");
+    assert_eq!((inferred.class, inferred.severity), (Class::ForwardedModified, Severity::Medium));
+    let reason = "<reason><type>mailing_list</type></reason>";
+    let reported = finding_of(&days(0..10, &with_own(vec![list(reason)])), &host, "203.0.113.5");
+    assert_eq!((reported.class, reported.severity), (Class::ForwardedModified, Severity::Info));
+}
+
+#[test]
+fn believes_a_signature_of_a_service_only_from_its_host() {
+    // The second signature travels with a replayed message.
+    let replayed = Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass"), ("amazonses.com", "k", "pass")],
+        spf: ("x.example", "none"),
+        ..Row::new("203.0.113.77", 900)
+    };
+    let records = [days(0..30, &[Row::own()]), days(12..14, &[replayed])].concat();
+    assert_eq!(finding_of(&records, &nameless, "203.0.113.77").class, Class::SuspectReplay);
+}
+
+#[test]
+fn makes_one_finding_of_a_replay_from_many_networks() {
+    const IPS: [&str; 4] = ["198.18.1.1", "198.18.2.2", "198.18.3.3", "198.18.4.4"];
+    let burst = |ip: &&'static str| Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass")],
+        ..Row::new(ip, 100)
+    };
+    let burst: Vec<Row> = IPS.iter().map(burst).collect();
+    let records = [days(0..30, &[Row::own()]), days(12..14, &burst)].concat();
+    let finding = finding_of(&records, &nameless, IPS[0]);
+    assert_eq!((finding.class, finding.source.hosts, finding.messages), (Class::SuspectReplay, 4, 1_600));
+}
+
+#[test]
+fn does_not_take_hidden_addresses_for_one_host() {
+    let own = Row { aligned: ("fail", "pass"), spf: ("example.org", "pass"), ..Row::new("X.X.X.X", 1) };
+    let records = days(0..10, &with_own(vec![own, Row::new("X.X.X.X", 60)]));
+    let classes: Vec<Class> =
+        find(&Input::new(&records, &nameless)).findings.iter().map(|f| f.class).collect();
+    assert!(!classes.contains(&Class::LegitBroken), "{classes:?}");
+}
+
+#[test]
+fn does_not_take_the_other_customers_of_a_service_for_us() {
+    let ours =
+        Row { aligned: ("fail", "pass"), spf: ("example.org", "pass"), ..Row::new("203.0.113.5", 100) };
+    let records = days(0..10, &with_own(vec![ours, Row::new("203.0.113.5", 60)]));
+    let host = confirmed("203.0.113.5", "a1.smtp-out.amazonses.com");
+    let classes: Vec<Class> = find(&Input::new(&records, &host)).findings.iter().map(|f| f.class).collect();
+    assert!(!classes.contains(&Class::LegitBroken), "{classes:?}");
+}
+
+#[test]
+fn does_not_lower_a_spoofer_for_mail_that_it_replays() {
+    let replayed = Row {
+        aligned: ("pass", "fail"),
+        dkim: vec![("example.org", "s1", "pass")],
+        ..Row::new("198.51.100.7", 2)
+    };
+    let spoofed = Row::new("198.51.100.7", 400);
+    let records = [days(0..20, &[Row::own()]), days(5..7, &[replayed, spoofed])].concat();
+    let findings = find(&Input::new(&records, &nameless)).findings;
+    assert!(
+        findings.iter().any(|f| f.class == Class::UnauthorizedSpoof && f.messages == 1_600),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn makes_one_campaign_of_bots_that_have_names_or_domains_of_their_own() {
+    const IPS: [&str; 6] =
+        ["198.18.1.1", "198.18.2.2", "198.18.3.3", "198.18.4.4", "198.18.5.5", "198.18.6.6"];
+    const OWN: [&str; 6] =
+        ["a1.example", "a2.example", "a3.example", "a4.example", "a5.example", "a6.example"];
+    let bots: Vec<Row> =
+        IPS.iter().zip(OWN).map(|(ip, domain)| Row { spf: (domain, "pass"), ..Row::new(ip, 2) }).collect();
+    let records = [days(0..14, &[Row::own()]), days(5..6, &bots)].concat();
+    let host = |ip: IpAddr| match ip.to_string().strip_prefix("198.18.") {
+        Some(rest) => {
+            HostFacts::new(false, HostName::Confirmed(format!("dsl.isp-{}.example", rest.replace('.', "-"))))
+        }
+        None => HostFacts::default(),
+    };
+    assert_eq!(finding_of(&records, &host, IPS[0]).source.hosts, 6);
+}
+
+#[test]
+fn takes_an_unknown_disposition_for_no_sign_that_mail_was_stopped() {
+    let row = Row { disposition: "delivered", ..Row::new("198.51.100.7", 60) };
+    let records = days(0..10, &with_own(vec![row]));
+    assert_eq!(finding_of(&records, &nameless, "198.51.100.7").delivered, 1_200);
+}
+
+#[test]
+fn lets_no_report_of_another_century_stretch_the_period() {
+    let mut records = days(0..10, &with_own(vec![Row::new("198.51.100.7", 60)]));
+    let before = find(&Input::new(&records, &nameless)).period;
+    records.extend(report("a.example", 4_000_000, &[Row::own()]));
+    let after = find(&Input::new(&records, &nameless));
+    assert_eq!(after.period, before);
+    assert_eq!(after.domains[0].reports, 21);
+}
+
+#[test]
 fn knows_a_list_by_our_broken_signature_and_its_own() {
     let row = Row {
         dkim: vec![("example.org", "s1", "fail"), ("lists.example.net", "l", "pass")],

@@ -162,7 +162,9 @@ impl Collection {
         }
         if let Some(reason) = self.foreign(&report) {
             // Domains that are none of ours make no section of their own.
-            return self.distrust(SetAside::new(Class::ReportUntrusted, aside.origin, String::new()), reason);
+            let mut aside = aside;
+            aside.policy_domain.clear();
+            return self.distrust(aside, reason);
         }
         let trust = match trust {
             Trust::TrustedAuthres if speaks_for(sender, &report) => record::Trust::TrustedAuthres,
@@ -367,6 +369,23 @@ mod tests {
             &[],
         );
         assert_eq!(collected.records[0].message_count, 9);
+    }
+
+    #[test]
+    fn lets_no_stranger_whose_own_mail_is_genuine_displace_a_report() {
+        let forged = || {
+            let mut forged = mail("1", PASS, &xml(1, "a.example"));
+            if let Some(message) = forged.message.as_mut() {
+                message.from_domain = Some("evil.example".to_owned());
+                message.date = Some(0);
+            }
+            forged
+        };
+        for order in [[0, 1], [1, 0]] {
+            let mut mails = [Some(forged()), Some(mail("2", PASS, &xml(9, "a.example")))];
+            let mails = order.map(|at: usize| mails[at].take().unwrap());
+            assert_eq!(collect(mails, &[]).records[0].message_count, 9);
+        }
     }
 
     #[test]

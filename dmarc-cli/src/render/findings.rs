@@ -12,7 +12,7 @@ use super::Screen;
 use super::text::Neutral;
 
 /// The narrowest and the widest source column, in characters.
-const NARROW: usize = 20;
+const NARROW: usize = 18;
 const WIDE: usize = 60;
 /// Characters of a number at most.
 const NUMBER: usize = 9;

@@ -19,6 +19,8 @@ const WIDTH: usize = 200;
 pub struct Trouble {
     inputs: u64,
     refused: Named,
+    /// Reports of which some records cannot be counted.
+    partial: Named,
     unreachable: Named,
     bugs: u64,
 }
@@ -54,9 +56,7 @@ impl Trouble {
 
     /// Notes a part that was refused.
     pub fn refused(&mut self, source: &str, part: &str, reason: &str) {
-        let gap = if part.is_empty() { "" } else { " " };
-        let (source, part) = (Neutral::new(source, WIDTH), Neutral::new(part, WIDTH));
-        self.refused.add(format!("{source}{gap}{part}: {}", Neutral::new(reason, WIDTH)));
+        self.refused.add(named(source, part, reason));
     }
 
     /// Says on `err` what was noted, if anything was.
@@ -77,28 +77,29 @@ impl Trouble {
             (report.rejected_records.len(), report.rejected_records.len() + report.records.len());
         let reason =
             format!("{rejected} of {all} records set aside, record {}: {}", first.index, first.reason);
-        self.refused(source, part, &reason);
+        self.partial.add(named(source, part, &reason));
     }
 
     fn worst(&self) -> Option<Kind> {
         let noted = [
             (self.bugs, Kind::Bug),
             (self.unreachable.count, Kind::Unreachable),
-            (self.refused.count, Kind::Refused),
+            (self.refused.count + self.partial.count, Kind::Refused),
         ];
         noted.into_iter().filter(|(count, _)| *count > 0).map(|(_, kind)| kind).max()
     }
 
     fn write(&self, err: &mut dyn Write) -> io::Result<()> {
         self.refused.write("refused", err)?;
+        self.partial.write("read in part", err)?;
         self.unreachable.write("not read", err)
     }
 
     fn summary(&self) -> String {
-        let refused = (self.refused.count > 0).then(|| format!("{} refused", self.refused.count));
-        let unreachable =
-            (self.unreachable.count > 0).then(|| format!("{} not read", self.unreachable.count));
-        let parts: Vec<_> = refused.into_iter().chain(unreachable).collect();
+        let kinds =
+            [(&self.refused, "refused"), (&self.partial, "read in part"), (&self.unreachable, "not read")];
+        let kinds = kinds.into_iter().filter(|(named, _)| named.count > 0);
+        let parts: Vec<_> = kinds.map(|(named, what)| format!("{} {what}", named.count)).collect();
         let inputs = if self.inputs == 1 { "input" } else { "inputs" };
         format!("{} {inputs} read; {}", self.inputs, parts.join(", "))
     }
@@ -131,6 +132,12 @@ impl Named {
             more => writeln!(err, "  and {more} more"),
         }
     }
+}
+
+fn named(source: &str, part: &str, reason: &str) -> String {
+    let gap = if part.is_empty() { "" } else { " " };
+    let (source, part) = (Neutral::new(source, WIDTH), Neutral::new(part, WIDTH));
+    format!("{source}{gap}{part}: {}", Neutral::new(reason, WIDTH))
 }
 
 /// An error with its causes.

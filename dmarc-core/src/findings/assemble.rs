@@ -21,11 +21,7 @@ type GroupKey = (Option<Class>, &'static str, String, String);
 /// The findings of one domain, in no particular order.
 pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
     let judged = judged(view);
-    let authorized: BTreeSet<IpAddr> = judged
-        .iter()
-        .filter(|one| one.verdict.as_ref().is_some_and(|verdict| verdict.class == Class::Authorized))
-        .filter_map(|one| one.host.ip)
-        .collect();
+    let passing = passing_hosts(&judged);
     let mut groups: BTreeMap<GroupKey, Vec<&Judged<'_, '_>>> = BTreeMap::new();
     for one in &judged {
         let key = match &one.verdict {
@@ -37,7 +33,7 @@ pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
     let mut insufficient = Vec::new();
     let mut findings = Vec::new();
     for (key, members) in groups {
-        let also_passes = members.iter().any(|one| one.host.ip.is_some_and(|ip| authorized.contains(&ip)));
+        let also_passes = members.iter().any(|one| one.host.ip.is_some_and(|ip| passing.contains(&ip)));
         let cluster = Cluster::new(&members, also_passes);
         // A cluster is as sure as the least sure of its streams.
         let verdicts = members.iter().filter_map(|member| member.verdict.as_ref());
@@ -51,6 +47,23 @@ pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
     }
     findings.extend(too_little(&insufficient, view));
     findings
+}
+
+/// Hosts whose mail is authorized, or passes in good part. A few replayed messages make no host of ours.
+fn passing_hosts(judged: &[Judged<'_, '_>]) -> BTreeSet<IpAddr> {
+    let mut hosts: BTreeMap<IpAddr, (bool, u128, u128)> = BTreeMap::new();
+    for one in judged {
+        let Some(ip) = one.host.ip else { continue };
+        let class = one.verdict.as_ref().map(|verdict| verdict.class);
+        let (authorized, passed, all) = hosts.entry(ip).or_default();
+        *authorized |= class == Some(Class::Authorized);
+        *passed += if class == Some(Class::ForwardedIntact) { u128::from(one.stream.messages) } else { 0 };
+        *all += u128::from(one.stream.messages);
+    }
+    let is_share = |passed: u128, all: u128| passed * 100 >= all * u128::from(weights::ALSO_PASSES_PERCENT);
+    let passing =
+        hosts.into_iter().filter(|(_, (authorized, passed, all))| *authorized || is_share(*passed, *all));
+    passing.map(|(ip, _)| ip).collect()
 }
 
 /// The finding of a cluster that a rule decided.
@@ -214,8 +227,8 @@ fn aside_finding(class: Class, domain: &str, reports: &[&SetAside]) -> Finding {
     });
     let reporters: BTreeSet<&str> = reports.iter().map(|report| report.reporter.as_str()).collect();
     let name = match reporters.first() {
-        Some(reporter) if reporters.len() == 1 => format!("says {reporter}"),
-        _ => format!("say {} reporters", reporters.len()),
+        Some(reporter) if reporters.len() == 1 => format!("in the name of {reporter}"),
+        _ => format!("in the names of {} reporters", reporters.len()),
     };
     let claims_mail = reports.iter().any(|report| report.messages > 0);
     let is_conflict = class == Class::ReportConflict;

@@ -96,3 +96,6 @@ pub(super) const TLS_SEEN_TWICE: u8 = 85;
 /// Share of its messages, in percent, from which unverified or disagreeing reports cap the confidence of a cluster:
 /// one stray report must not lower what many others show.
 pub(super) const CAP_SHARE_PERCENT: u64 = 10;
+
+/// Share of a host's mail, in percent, that passes by our signature and from which [`ALSO_PASSES`] applies.
+pub(super) const ALSO_PASSES_PERCENT: u64 = 25;

@@ -458,9 +458,10 @@ mod tests {
 
     use super::*;
 
-    fn sample(name: &str) -> String {
-        let path = format!("{}/../testdata/failure/{name}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(path).unwrap()
+    macro_rules! sample {
+        ($name:literal) => {
+            include_str!(concat!("../../../testdata/failure/", $name))
+        };
     }
 
     fn read(text: &str) -> Parsed<FailureReport<'_>> {
@@ -474,8 +475,8 @@ mod tests {
 
     #[test]
     fn reads_every_field_of_a_regular_report_without_a_quirk() {
-        let (text, message) = (sample("regular.txt"), sample("original.txt"));
-        let parsed = parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap();
+        let (text, message) = (sample!("regular.txt"), sample!("original.txt"));
+        let parsed = parse(text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap();
         assert_eq!(parsed.quirks.as_slice(), []);
         let report = parsed.report;
         assert_eq!(report.feedback_type, "auth-failure");
@@ -501,9 +502,8 @@ mod tests {
 
     #[test]
     fn reads_the_header_of_the_included_message() {
-        let (text, message) = (sample("regular.txt"), sample("original.txt"));
-        let report =
-            parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap().report;
+        let (text, message) = (sample!("regular.txt"), sample!("original.txt"));
+        let report = parse(text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap().report;
         let original = report.original.unwrap();
         assert_eq!(original.headers.len(), 8);
         assert_eq!(original.header("subject"), Some("Neues vom Dienst"));
@@ -514,8 +514,8 @@ mod tests {
 
     #[test]
     fn names_every_oddity_of_a_sloppy_report() {
-        let text = sample("sloppy.txt");
-        let parsed = read(&text);
+        let text = sample!("sloppy.txt");
+        let parsed = read(text);
         let report = &parsed.report;
         assert_eq!(report.feedback_type, "auth-failure");
         assert_eq!(report.auth_failure, Some(AuthFailureType::Dmarc));
