@@ -2,7 +2,7 @@
 //! without authorisation. Bytes in, values out: no files, no network, no clock.
 //!
 //! # One call
-//! [`read`] takes a whole mail, a gzip or zip, or bare XML or JSON, and gives every report in it:
+//! [`read()`] takes a whole mail, a gzip or zip, or bare XML or JSON, and gives every report in it:
 //!
 //! ```
 //! use dmarc_core::{Found, Limits, Report, read};

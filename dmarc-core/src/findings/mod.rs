@@ -1,7 +1,7 @@
 //! From records to findings: who sends as a domain without authorisation, and what else needs a decision.
 //!
 //! Everything here is a pure function of the records, of what is known about hosts and of the tables in
-//! [`weights`] and `data/services.toml`. The order of [`rules`] decides; nothing that a sender chooses counts as
+//! `weights.rs` and `data/services.toml`. The order of `rules` decides; nothing that a sender chooses counts as
 //! innocence: a name of a host only where it is forward-confirmed, a domain only where it authenticated.
 //!
 //! *Not supported yet:* operator decisions, novelty, prefix and ASN databases.
