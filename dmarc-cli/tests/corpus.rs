@@ -1,5 +1,5 @@
-//! `dmarc parse` over reports of others, against what an independent parser counted. Needs the corpus beside the
-//! workspace.
+//! Reports of others: what `dmarc parse` reads against what an independent parser counted, and `dmarc findings` over
+//! them all. Needs the corpus beside the workspace.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,7 +10,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{dmarc, json_lines};
 use serde_json::Value;
@@ -47,10 +47,7 @@ const DISAGREEMENTS: [(&str, &str); 5] = [
 
 #[test]
 fn reads_a_corpus_as_an_independent_parser_does() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    if !corpus.exists() {
-        return common::skipped("no corpus");
-    }
+    let Some(corpus) = corpus() else { return };
     let run = dmarc(&["parse", corpus.to_str().unwrap()]);
     assert_eq!(run.code, 3, "{}", run.stderr);
     let lines = json_lines(&run);
@@ -73,6 +70,27 @@ fn reads_a_corpus_as_an_independent_parser_does() {
 }
 
 /// The file that a line is about; a member of an mbox has a number behind it.
+#[test]
+fn finds_something_to_say_about_a_corpus_and_the_same_each_time() {
+    let Some(corpus) = corpus() else { return };
+    let run = || dmarc(&["findings", corpus.to_str().unwrap(), "--all", "--format", "json"]);
+    let first = run();
+    assert_eq!(first.code, 3, "{}", first.stderr);
+    let found: Value = serde_json::from_str(&first.stdout).unwrap();
+    assert!(found["domains"].as_array().unwrap().len() > 50);
+    assert_eq!(first.stdout, run().stdout);
+}
+
+/// The corpus, where it is there.
+fn corpus() -> Option<PathBuf> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    if !corpus.exists() {
+        common::skipped("no corpus");
+        return None;
+    }
+    Some(corpus)
+}
+
 fn file(line: &Value) -> &str {
     let source = line["source"].as_str().unwrap();
     match source.rsplit_once('#') {

@@ -219,11 +219,11 @@ fn is_content_if_all_is_fine() {
     let run = dmarc(&["findings", root.path().to_str().unwrap()]);
     insta::assert_snapshot!(run.whole(), @r"
     example.org   2026-10-25 … 2026-10-25
-    2 messages in 1 reports from 1 reporters, 100.0 % pass; 0 failed and were delivered
+    2 messages in 1 report from 1 reporter, 100.0 % pass; 0 failed and were delivered
      nothing that needs a decision
 
-    1 reports counted in 1 mails.
-    1 more findings with --all; the evidence with --format json.
+    1 report counted in 1 mail.
+    1 more finding with --all; the evidence with --format json.
     --- stderr
     --- exit code 0
     ");
@@ -233,7 +233,7 @@ fn is_content_if_all_is_fine() {
 fn says_that_there_was_no_report() {
     let run = dmarc_with_input(&["findings", "-"], b"Subject: lunch?\n\nNoon?\n");
     insta::assert_snapshot!(run.whole(), @r"
-    0 reports counted in 1 mails; set aside: 1 not a report.
+    0 reports counted in 1 mail; set aside: 1 not a report.
     --- stderr
     --- exit code 0
     ");
@@ -246,11 +246,11 @@ fn counts_the_rest_and_names_what_was_refused() {
     let run = dmarc(&["findings", root.path().to_str().unwrap()]);
     insta::assert_snapshot!(run.whole(), @r"
     example.org   2026-10-25 … 2026-10-25
-    2 messages in 1 reports from 1 reporters, 100.0 % pass; 0 failed and were delivered
+    2 messages in 1 report from 1 reporter, 100.0 % pass; 0 failed and were delivered
      nothing that needs a decision
 
-    1 reports counted in 2 mails; set aside: 1 refused.
-    1 more findings with --all; the evidence with --format json.
+    1 report counted in 2 mails; set aside: 1 refused.
+    1 more finding with --all; the evidence with --format json.
     --- stderr
     refused:
       a.xml: document is cut short inside <feedback> at byte 927

@@ -429,6 +429,20 @@ fn keeps_its_id_whatever_the_counts_and_dates() {
 }
 
 #[test]
+fn judges_a_domain_that_only_reports_of_other_centuries_are_about() {
+    for day in [-40_000, 4_000_000, 100_000_000] {
+        let forwarded = Row {
+            aligned: ("pass", "fail"),
+            dkim: vec![("example.org", "s1", "pass")],
+            ..Row::new("192.0.2.9", 5)
+        };
+        let records = report("a.example", day, &[Row::own(), Row::new("198.51.100.7", 60), forwarded]);
+        let found = find(&Input::new(&records, &nameless));
+        assert_eq!((found.findings.len(), found.period), (3, None), "{day}");
+    }
+}
+
+#[test]
 fn gives_the_same_findings_for_any_order_of_records() {
     let rows = with_own(vec![Row::new("198.51.100.7", 60), Row::new("198.51.100.8", 60)]);
     let mut records = days(0..10, &rows);

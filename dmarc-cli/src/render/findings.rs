@@ -63,10 +63,10 @@ fn write_domain(
     if let Some(summary) = summary {
         writeln!(
             out,
-            "{} messages in {} reports from {} reporters, {} pass; {} failed and were delivered",
-            number(summary.messages),
-            number(summary.reports),
-            number(summary.reporters),
+            "{} in {} from {}, {} pass; {} failed and were delivered",
+            counted(summary.messages, "message"),
+            counted(summary.reports, "report"),
+            counted(summary.reporters, "reporter"),
             percent(summary.dmarc_pass, summary.messages),
             number(summary.delivered_failing),
         )?;
@@ -173,13 +173,13 @@ fn write_inputs(out: &mut dyn Write, not_shown: u64, inputs: &Inputs) -> io::Res
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{} {what}", number(*count)))
         .collect();
-    write!(out, "{} reports counted in {} mails", number(inputs.reports), number(inputs.mails))?;
+    write!(out, "{} counted in {}", counted(inputs.reports, "report"), counted(inputs.mails, "mail"))?;
     if !aside.is_empty() {
         write!(out, "; set aside: {}", aside.join(", "))?;
     }
     writeln!(out, ".")?;
     if not_shown > 0 {
-        writeln!(out, "{} more findings with --all; the evidence with --format json.", number(not_shown))?;
+        writeln!(out, "{} with --all; the evidence with --format json.", counted(not_shown, "more finding"))?;
     }
     Ok(())
 }
@@ -202,6 +202,11 @@ fn number(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number of things: `1 report`, `2 reports`.
+fn counted(n: u64, thing: &str) -> String {
+    format!("{} {thing}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
 /// As [`number`], and what is too long for its column in thousands, millions and so on, cut and not rounded.

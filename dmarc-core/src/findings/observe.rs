@@ -88,15 +88,21 @@ pub(super) struct Days {
 }
 
 impl Days {
-    /// Of records whose period is plausible; without any, a day long ago.
+    /// Of records whose period is plausible or, without any of these, of all.
     pub(super) fn of<'r>(records: impl Iterator<Item = &'r FlatRecord>) -> Self {
-        let mut days = Self { first: i64::MAX, last: 0 };
-        let periods = records.map(|record| record.report.period).filter(|period| period.is_plausible());
-        for day in periods.map(DateRange::day) {
-            days.first = days.first.min(day);
-            days.last = days.last.max(day);
+        let (mut plausible, mut all) = (None, None);
+        for period in records.map(|record| record.report.period) {
+            all = Some(Self::and(all, period.day()));
+            if period.is_plausible() {
+                plausible = Some(Self::and(plausible, period.day()));
+            }
         }
-        days
+        plausible.or(all).unwrap_or(Self { first: 0, last: 0 })
+    }
+
+    fn and(days: Option<Self>, day: i64) -> Self {
+        let days = days.unwrap_or(Self { first: day, last: day });
+        Self { first: days.first.min(day), last: days.last.max(day) }
     }
 
     pub(super) fn span(self) -> i64 {
@@ -360,6 +366,6 @@ impl Windows {
         let window = |start: i64| {
             self.0.range(start..=start + reach).fold(0_u64, |sum, (_, n)| sum.saturating_add(*n))
         };
-        (day - reach..=day).map(window).max().unwrap_or_default()
+        (day.saturating_sub(reach)..=day).map(window).max().unwrap_or_default()
     }
 }

@@ -53,13 +53,16 @@ impl Format {
         let text = payload.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         match text.as_bytes().first()? {
             b'<' => has_feedback_element(text).then_some(Self::Aggregate),
-            b'{' | b'[' => ["\"policies\"", "\"organization-name\""]
-                .iter()
-                .any(|key| memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some())
-                .then_some(Self::Tls),
+            b'{' | b'[' => is_tls_report(text.as_bytes()).then_some(Self::Tls),
             _ => failure::is_feedback(text).then_some(Self::Feedback),
         }
     }
+}
+
+/// Whether the keys of a TLS report occur: its policies, and one that says whose report it is.
+fn is_tls_report(json: &[u8]) -> bool {
+    let has = |key: &str| memchr::memmem::find(json, key.as_bytes()).is_some();
+    has("\"policies\"") && (has("\"organization-name\"") || has("\"report-id\"") || has("\"date-range\""))
 }
 
 /// Whether a start tag with the local name `feedback` occurs, in any letter case and with any prefix.
