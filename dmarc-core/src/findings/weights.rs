@@ -98,4 +98,4 @@ pub(super) const TLS_SEEN_TWICE: u8 = 85;
 pub(super) const CAP_SHARE_PERCENT: u64 = 10;
 
 /// Share of a host's mail, in percent, that passes by our signature and from which [`ALSO_PASSES`] applies.
-pub(super) const ALSO_PASSES_PERCENT: u64 = 25;
+pub(super) const ALSO_PASSES_PERCENT: u64 = 10;
