@@ -40,6 +40,21 @@
 //! [rejected record](model::aggregate::RejectedRecord) is one that cannot be counted, beside the good ones. Every ceiling is a
 //! field of [`Limits`]; reaching it is an error, never a truncation.
 //!
+//! # Coming from mail-auth
+//! Its report module, gone since 0.14, and where its parts are here:
+//!
+//! | mail-auth 0.13 | here |
+//! |---|---|
+//! | `report::Report::parse_rfc5322(mail, max_size)`: the first report | [`read()`]: every report, bounded by [`Limits`] |
+//! | `report::Report::parse_xml(xml)` | [`parse::aggregate::parse`]: every document of the payload |
+//! | `report::Feedback::parse_rfc5322`, `parse_arf` | [`read()`], [`parse::failure::parse`] |
+//! | `report::tlsrpt::TlsReport::parse_rfc5322`, `parse_json` | [`read()`], [`parse::tlsrpt::parse`] |
+//! | `Error` and `String` | [`Error`] with [`kind`](Error::kind) and [`offset`](Error::offset) |
+//! | `report.org_name()`, `.domain()`, `.p()` | `report_metadata.org_name`, `policy_published.domain`, `.p`: the names of the RFC, as fields |
+//! | `record.count()`: a bad count is 0, `u32` | `row.count`: `u64`; a record with a bad count is a [rejected record](model::aggregate::RejectedRecord) |
+//! | `record.dmarc_dkim_result()` | `row.policy_evaluated.dkim` |
+//! | unknown results become a legal value | kept as `Other`, with a [`Quirk`] |
+//!
 //! # Not supported
 //! Network of any kind: DNS, DKIM verification, the DNS tree walk. Streaming of reports larger than
 //! [`Limits::payload_bytes`]. Writing reports.
