@@ -41,7 +41,7 @@ pub fn to_xml(report: &AggregateReport<'_>) -> Result<String> {
     writer.0.push_str(NAMESPACE);
     writer.0.push('"');
     for (prefix, uri) in prefixes(report)? {
-        writer.0.push_str(&format!(" xmlns:{prefix}=\""));
+        writer.push(&[" xmlns:", prefix, "=\""]);
         writer.escaped(uri, "extension")?;
         writer.0.push('"');
     }
@@ -67,7 +67,10 @@ impl Writer {
         self.inside("report_metadata", |w| w.report_metadata(&report.report_metadata))?;
         self.inside("policy_published", |w| w.policy_published(&report.policy_published))?;
         if !report.extension.is_empty() {
-            self.inside("extension", |w| w.extensions(&report.extension))?;
+            self.inside("extension", |w| {
+                w.extensions(&report.extension);
+                Ok(())
+            })?;
         }
         report.records.iter().try_for_each(|record| self.inside("record", |w| w.record(record)))
     }
@@ -116,7 +119,8 @@ impl Writer {
         })?;
         self.inside("identifiers", |w| w.identifiers(&record.identifiers))?;
         self.inside("auth_results", |w| w.auth_results(&record.auth_results))?;
-        self.extensions(&record.extensions)
+        self.extensions(&record.extensions);
+        Ok(())
     }
 
     fn policy_evaluated(&mut self, evaluated: &PolicyEvaluated<'_>) -> Result<()> {
@@ -168,17 +172,20 @@ impl Writer {
         self.lang_text("human_result", spf.human_result.as_ref())
     }
 
-    fn extensions(&mut self, extensions: &[Extension<'_>]) -> Result<()> {
+    fn extensions(&mut self, extensions: &[Extension<'_>]) {
         for extension in extensions {
             self.0.push_str(&extension.xml);
         }
-        Ok(())
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        self.0.extend(parts.iter().copied());
     }
 
     fn inside(&mut self, name: &str, content: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        self.0.push_str(&format!("<{name}>"));
+        self.push(&["<", name, ">"]);
         content(self)?;
-        self.0.push_str(&format!("</{name}>"));
+        self.push(&["</", name, ">"]);
         Ok(())
     }
 
@@ -206,9 +213,9 @@ impl Writer {
         if !is_language(lang) {
             return Err(unwritable("lang"));
         }
-        self.0.push_str(&format!("<{name} lang=\"{lang}\">"));
+        self.push(&["<", name, " lang=\"", lang, "\">"]);
         self.escaped(&text.text, name)?;
-        self.0.push_str(&format!("</{name}>"));
+        self.push(&["</", name, ">"]);
         Ok(())
     }
 

@@ -34,7 +34,7 @@ pub fn to_json(report: &TlsReport<'_>) -> String {
     .to_string()
 }
 
-fn datetime<'r>(text: &'r str, seconds: i64) -> Cow<'r, str> {
+fn datetime(text: &str, seconds: i64) -> Cow<'_, str> {
     match jiff::Timestamp::from_second(seconds) {
         Ok(instant) if text.is_empty() => Cow::Owned(instant.to_string()),
         _ => Cow::Borrowed(text),
