@@ -1,5 +1,6 @@
 //! Writing: what is written reads back equal, is valid by the schema, and what cannot be written is named.
 #![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::process::Command;
 
@@ -261,7 +262,7 @@ fn names_what_the_format_has_no_place_for() {
         ("type", |r| r.records[0].row.policy_evaluated.reasons[0].kind = PolicyOverride::Other("x".into())),
         ("scope", |r| r.records[0].auth_results.spf[0].scope = Some(SpfScope::Helo)),
         ("spf", |r| {
-            r.records[0].auth_results.spf = [(); 2].map(|()| r.records[0].auth_results.spf[0].clone()).into()
+            r.records[0].auth_results.spf = [(); 2].map(|()| r.records[0].auth_results.spf[0].clone()).into();
         }),
         ("selector", |r| r.records[0].auth_results.dkim[0].selector = None),
         ("source_ip", |r| r.records[0].row.source_ip = None),
