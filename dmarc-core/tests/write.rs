@@ -276,3 +276,22 @@ fn names_what_the_format_has_no_place_for() {
         assert_eq!(write::aggregate::to_xml(&report).unwrap_err().kind(), ErrorKind::Unwritable(name));
     }
 }
+
+#[test]
+fn writes_no_extension_that_would_break_the_document() {
+    let with = |xml: &str| {
+        let mut report = read(
+            &write::aggregate::to_xml(&plain())
+                .unwrap()
+                .replace("</record>", "<e:a xmlns:e=\"urn:e\"/></record>"),
+        );
+        report.records[0].extensions[0].xml = xml.to_owned().into();
+        write::aggregate::to_xml(&report).map_err(|error| error.kind())
+    };
+    assert!(with("<e:a/>").is_ok());
+    for xml in
+        ["", "<a/>", "<e:a>", "<e:a/></x><x>", "</x><x><e:a/>", "<e:a/><e:b/>", "<e:a f:b=\"1\"/>", "<e:a/>t"]
+    {
+        assert_eq!(with(xml).unwrap_err(), ErrorKind::Unwritable("extension"), "{xml}");
+    }
+}
