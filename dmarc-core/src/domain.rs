@@ -70,6 +70,13 @@ impl serde::Serialize for Domain<'_> {
     }
 }
 
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Domain<'_> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <String as serde::Deserialize>::deserialize(deserializer).map(Self::new)
+    }
+}
+
 /// The organizational domain of a name in normal form, see [`Domain::organizational`].
 pub fn organizational(name: &str) -> &str {
     psl::domain_str(name).unwrap_or(name)

@@ -123,6 +123,9 @@ pub enum ErrorKind {
     /// A required field of a failure report is absent (RFC 6591, Section 3.1).
     #[error("missing required field {0}")]
     MissingField(&'static str),
+    /// The report has something that the format to be written has no form for, or lacks what it requires (RFC 9990).
+    #[error("RFC 9990 has no form for this report's {0}")]
+    Unwritable(&'static str),
 }
 
 impl ErrorKind {
@@ -141,6 +144,7 @@ impl ErrorKind {
             Self::Json => "json",
             Self::MissingKey(_) => "missing_key",
             Self::MissingField(_) => "missing_field",
+            Self::Unwritable(_) => "unwritable",
         }
     }
 }

@@ -31,6 +31,7 @@
 //!
 //! # One step at a time
 //! - [`parse`]: a payload that is XML, JSON or ARF text to a [`Report`] that borrows from it.
+//! - [`write`](mod@write): a report to RFC 9990 XML or RFC 8460 JSON.
 //! - [`evaluate`]: alignment re-derived from raw results.
 //! - [`identity`]: when two reports are the same report.
 //! - [`record`]: the flat record that is judged; [`findings`]: the judgement.
@@ -57,7 +58,7 @@
 //!
 //! # Not supported
 //! Network of any kind: DNS, DKIM verification, the DNS tree walk. Streaming of reports larger than
-//! [`Limits::payload_bytes`]. Writing reports.
+//! [`Limits::payload_bytes`]. Writing failure reports, or the XML of RFC 7489.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod decode;
@@ -73,6 +74,7 @@ pub mod quirk;
 pub mod read;
 pub mod record;
 pub mod time;
+pub mod write;
 
 pub use decode::MessageInfo;
 pub use domain::Domain;

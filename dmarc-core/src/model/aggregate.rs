@@ -11,7 +11,7 @@ use crate::domain::Domain;
 
 /// A `feedback` document (RFC 9990, Appendix A, `feedback`).
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct AggregateReport<'a> {
     /// The namespace of the root element, as received. It does not prove a dialect.
@@ -25,18 +25,18 @@ pub struct AggregateReport<'a> {
     /// The policy that the reporter found.
     pub policy_published: PolicyPublished<'a>,
     /// The content of `extension`, opaque (RFC 9990, Section 5).
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub extension: Vec<Extension<'a>>,
     /// The records that can be counted, in the order of the report.
     pub records: Vec<Record<'a>>,
     /// The records that cannot be trusted: visible, never counted.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub rejected_records: Vec<RejectedRecord<'a>>,
 }
 
 /// Who reports, and about which period (RFC 9990, Appendix A, `ReportMetadataType`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ReportMetadata<'a> {
     /// The reporting organization: free text, changes over time, empty where absent.
@@ -52,7 +52,7 @@ pub struct ReportMetadata<'a> {
     /// The reporting period.
     pub date_range: DateRange,
     /// Errors that the reporter met in the owner's DNS records.
-    #[cfg_attr(feature = "serde", serde(rename = "error", skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(rename = "error", default, skip_serializing_if = "Vec::is_empty"))]
     pub errors: Vec<Text<'a>>,
     /// Name and version of the reporting software (RFC 9990).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -73,7 +73,7 @@ impl ReportMetadata<'_> {
 
 /// A text with its language (RFC 9990, Appendix A, `langAttrString`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Text<'a> {
     /// The text as received.
@@ -87,7 +87,7 @@ pub struct Text<'a> {
 ///
 /// Whether `end` is inclusive differs by reporter; both numbers stay as sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct DateRange {
     /// Beginning, in seconds since the Unix epoch, UTC.
@@ -224,7 +224,7 @@ vocabulary! {
 ///
 /// Absent stays absent; [`effective_sp`](Self::effective_sp) and its siblings compute what applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PolicyPublished<'a> {
     /// The DMARC Policy Domain: where the record was found.
@@ -282,7 +282,7 @@ impl<'a> PolicyPublished<'a> {
 
 /// One tuple of source, result and identifiers (RFC 9990, Appendix A, `RecordType`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Record<'a> {
     /// Source, count and result.
@@ -292,13 +292,13 @@ pub struct Record<'a> {
     /// Raw results, uninterpreted with respect to DMARC.
     pub auth_results: AuthResults<'a>,
     /// Extension elements behind `auth_results`, opaque (RFC 9990, Section 5).
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub extensions: Vec<Extension<'a>>,
 }
 
 /// A record that cannot be trusted, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RejectedRecord<'a> {
     /// Position among all records of the report, from 0.
@@ -311,7 +311,7 @@ pub struct RejectedRecord<'a> {
 
 /// Source, count and result (RFC 9990, Appendix A, `RowType`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Row<'a> {
     /// The host that sent the mail; `None` where the reporter masked it or left it empty.
@@ -324,7 +324,7 @@ pub struct Row<'a> {
 
 /// The DMARC result as applied (RFC 9990, Appendix A, `PolicyEvaluatedType`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PolicyEvaluated<'a> {
     /// What the receiver did; absent in some drafts.
@@ -337,13 +337,13 @@ pub struct PolicyEvaluated<'a> {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub spf: Option<DmarcResult<'a>>,
     /// Why the receiver did other than the policy asks.
-    #[cfg_attr(feature = "serde", serde(rename = "reason", skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(rename = "reason", default, skip_serializing_if = "Vec::is_empty"))]
     pub reasons: Vec<PolicyOverrideReason<'a>>,
 }
 
 /// Why the receiver did other than the policy asks (RFC 9990, Appendix A, `PolicyOverrideReason`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PolicyOverrideReason<'a> {
     /// The kind of reason; `Other("")` where the reporter left it empty.
@@ -356,7 +356,7 @@ pub struct PolicyOverrideReason<'a> {
 
 /// Whose mail it claims to be (RFC 9990, Appendix A, `IdentifierType`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Identifiers<'a> {
     /// The Author Domain: domain of RFC5322.From. Empty where the reporter left it out.
@@ -371,7 +371,7 @@ pub struct Identifiers<'a> {
 
 /// Raw results (RFC 9990, Appendix A, `AuthResultType`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct AuthResults<'a> {
     /// DKIM results, one a signature; a reporter that groups messages may list a union.
@@ -382,7 +382,7 @@ pub struct AuthResults<'a> {
 
 /// One DKIM result (RFC 9990, Appendix A, `DKIMAuthResultType`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct DkimAuthResult<'a> {
     /// The signing domain, `d=`.
@@ -399,7 +399,7 @@ pub struct DkimAuthResult<'a> {
 
 /// One SPF result (RFC 9990, Appendix A, `SPFAuthResultType`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SpfAuthResult<'a> {
     /// The domain checked; may be empty.
@@ -416,7 +416,7 @@ pub struct SpfAuthResult<'a> {
 
 /// An extension element, kept as it is and not interpreted (RFC 9990, Section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Extension<'a> {
     /// Its local name.

@@ -48,7 +48,7 @@ vocabulary! {
 
 /// One `Authentication-Results` field (RFC 8601, Section 2.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct AuthenticationResults<'a> {
     /// Who claims these results; empty where the field has none (seen in failure reports).
@@ -59,7 +59,7 @@ pub struct AuthenticationResults<'a> {
 
 /// One `method=result` with its properties (RFC 8601, Section 2.2, `resinfo`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MethodResult<'a> {
     /// The method, lower-case: `dkim`, `spf`, `dmarc`, `arc`, …

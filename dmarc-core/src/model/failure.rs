@@ -45,7 +45,7 @@ vocabulary! {
 ///
 /// Assertions of a failure report are not to be taken as accurate (RFC 5965, Section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FailureReport<'a> {
     /// `Feedback-Type`, lower-case; `auth-failure` for DMARC.
@@ -60,7 +60,7 @@ pub struct FailureReport<'a> {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub auth_failure: Option<AuthFailureType<'a>>,
     /// `Authentication-Results`, each field.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub authentication_results: Vec<AuthenticationResults<'a>>,
     /// `Identity-Alignment`: the listed mechanisms. RFC 7489 lists what aligned, RFC 9991 what failed: read
     /// [`dkim_aligned`](Self::dkim_aligned) and [`spf_aligned`](Self::spf_aligned) instead. `None` where absent.
@@ -73,7 +73,7 @@ pub struct FailureReport<'a> {
     /// What the two were derived from.
     pub alignment_basis: AlignmentBasis,
     /// `Reported-Domain`, each.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub reported_domain: Vec<Domain<'a>>,
     /// `Original-Envelope-Id`.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -82,7 +82,7 @@ pub struct FailureReport<'a> {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub original_mail_from: Option<Cow<'a, str>>,
     /// `Original-Rcpt-To` without `<>`, each.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub original_rcpt_to: Vec<Cow<'a, str>>,
     /// `Source-IP`.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -102,7 +102,7 @@ pub struct FailureReport<'a> {
     /// `Incidents`: the number of messages this report stands for; 1 where absent.
     pub incidents: u64,
     /// `Reported-URI`, each.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub reported_uri: Vec<Cow<'a, str>>,
     /// `Delivery-Result`.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -123,10 +123,10 @@ pub struct FailureReport<'a> {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub dkim_canonicalized_body: Option<Cow<'a, str>>,
     /// `SPF-DNS`, each.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub spf_dns: Vec<Cow<'a, str>>,
     /// Fields that are none of the above, as received (RFC 5965, Section 6).
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub other_fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The header of the included message, where there is one.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -135,7 +135,7 @@ pub struct FailureReport<'a> {
 
 /// From what the alignment of a failure report was derived (`Identity-Alignment` has two opposite meanings).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AlignmentBasis {
     /// `none` can only be the reading of RFC 7489: nothing aligned.
@@ -151,7 +151,7 @@ pub enum AlignmentBasis {
 
 /// The header of the message that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct OriginalMessage<'a> {
     /// The fields in their order, unfolded: name and value as received.

@@ -7,7 +7,7 @@ use crate::domain::Domain;
 
 /// A TLS report (RFC 8460, Section 4.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub struct TlsReport<'a> {
     /// The reporting organization.
@@ -25,7 +25,11 @@ pub struct TlsReport<'a> {
 
 /// The reporting period of a TLS report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case", from = "Written")
+)]
 #[non_exhaustive]
 pub struct TlsDateRange<'a> {
     /// Beginning as received (RFC 3339).
@@ -40,9 +44,27 @@ pub struct TlsDateRange<'a> {
     pub end: i64,
 }
 
+/// The period as serialised: the seconds follow from the texts.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Written {
+    start_datetime: String,
+    end_datetime: String,
+}
+
+#[cfg(feature = "serde")]
+impl From<Written> for TlsDateRange<'_> {
+    fn from(Written { start_datetime, end_datetime }: Written) -> Self {
+        let seconds = |text: &str| crate::parse::tlsrpt::date_seconds(text).unwrap_or_default();
+        let (begin, end) = (seconds(&start_datetime), seconds(&end_datetime));
+        Self { start_datetime: start_datetime.into(), end_datetime: end_datetime.into(), begin, end }
+    }
+}
+
 /// Sessions under one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub struct TlsPolicyResult<'a> {
     /// The policy.
@@ -50,7 +72,7 @@ pub struct TlsPolicyResult<'a> {
     /// How many sessions succeeded and failed.
     pub summary: TlsSummary,
     /// What failed; types are not exclusive, so the sum may exceed the total.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub failure_details: Vec<TlsFailure<'a>>,
 }
 
@@ -74,25 +96,25 @@ impl Default for TlsPolicyType<'_> {
 
 /// The policy that a sender applied (RFC 8460, Section 4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub struct TlsPolicy<'a> {
     /// Its kind.
     pub policy_type: TlsPolicyType<'a>,
     /// Its text: lines of an MTA-STS policy, or TLSA records.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub policy_string: Vec<Cow<'a, str>>,
     /// The domain it stands for; with DANE the MX host. `None` where absent (Postfix).
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub policy_domain: Option<Domain<'a>>,
     /// Patterns of MX host names.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub mx_host: Vec<Cow<'a, str>>,
 }
 
 /// How many sessions succeeded and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub struct TlsSummary {
     /// Sessions that succeeded.
@@ -131,7 +153,7 @@ vocabulary! {
 
 /// Sessions that failed in one way (RFC 8460, Section 4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub struct TlsFailure<'a> {
     /// What failed.

@@ -382,6 +382,13 @@ fn whole(number: f64) -> Option<u64> {
     fits.then_some(number as u64)
 }
 
+/// The seconds of a date in any form that is read.
+#[cfg(feature = "serde")]
+pub(crate) fn date_seconds(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second).or_else(|| odd_date(text))
+}
+
 /// A date without an offset (UTC), or in the form of RFC 5322.
 fn odd_date(text: &str) -> Option<i64> {
     let local = text.parse::<jiff::civil::DateTime>().ok();
