@@ -3,24 +3,24 @@
 //!
 //! *Not supported:* validation against a schema; partial results of a document that is cut short (refused whole).
 
+mod dialect;
+
 use std::borrow::Cow;
 
 use super::value;
 use super::xml::{Element, Node, Xml};
-use crate::domain::{self, Domain};
+use crate::domain::Domain;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::aggregate::{
-    ActionDisposition, AggregateReport, AuthResults, DateRange, DkimAuthResult, Extension, Identifiers,
-    PolicyEvaluated, PolicyOverride, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord,
-    ReportMetadata, Row, SpfAuthResult, Text,
+    AggregateReport, AuthResults, DateRange, DkimAuthResult, Extension, Identifiers, PolicyEvaluated,
+    PolicyOverride, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord, ReportMetadata, Row,
+    SpfAuthResult, Text,
 };
 use crate::model::auth::{DkimResultCode, SpfResultCode};
 use crate::parse::Parsed;
-use crate::quirk::{QuirkCode, Quirks};
+use crate::quirk::QuirkCode;
 
-/// The namespace of RFC 9990, Section 6.1.
-const NAMESPACE: &str = "urn:ietf:params:xml:ns:dmarc-2.0";
 /// Signatures of one record beyond which RFC 9990, Section 3.1.3 has them left out.
 const LISTED_SIGNATURES: usize = 100;
 
@@ -113,7 +113,7 @@ impl<'a> Reader<'_, 'a> {
         }
         report.report_metadata = metadata.ok_or_else(|| self.missing("report_metadata"))?;
         report.policy_published = policy.ok_or_else(|| self.missing("policy_published"))?;
-        note_dialect(&report, &mut self.xml.quirks);
+        dialect::note(&report, &mut self.xml.quirks);
         Ok(report)
     }
 
@@ -472,48 +472,4 @@ fn strip_brackets(id: Cow<'_, str>) -> Cow<'_, str> {
             Cow::Owned(id) => Cow::Owned(id.get(1..id.len() - 1).unwrap_or(&id).to_owned()),
         },
     }
-}
-
-/// Notes what does not fit the dialect that the report seems to be in.
-fn note_dialect(report: &AggregateReport<'_>, quirks: &mut Quirks) {
-    let is_9990 = report.namespace.as_deref() == Some(NAMESPACE);
-    match report.version.as_deref() {
-        None if !is_9990 => quirks.note(QuirkCode::MissingVersion, ""),
-        Some(version) if !is_version_one(version) => quirks.note(QuirkCode::UnexpectedVersion, version),
-        _ => {}
-    }
-    let policy = &report.policy_published;
-    if !is_9990 && (policy.np.is_some() || policy.testing.is_some() || policy.discovery_method.is_some()) {
-        quirks.note(QuirkCode::HybridDialect, "feedback/policy_published");
-    }
-    if report.records.is_empty() && report.rejected_records.is_empty() {
-        quirks.note(QuirkCode::NoRecords, "");
-    }
-    for record in &report.records {
-        note_record(record, policy, is_9990, quirks);
-    }
-}
-
-fn note_record(record: &Record<'_>, policy: &PolicyPublished<'_>, is_9990: bool, quirks: &mut Quirks) {
-    let evaluated = &record.row.policy_evaluated;
-    if !is_9990 && evaluated.disposition == Some(ActionDisposition::Pass) {
-        quirks.note(QuirkCode::ValueNotInDialect, "disposition pass");
-    }
-    let foreign = |kind: &PolicyOverride<'_>| match kind {
-        PolicyOverride::Forwarded | PolicyOverride::SampledOut => is_9990,
-        PolicyOverride::PolicyTestMode => !is_9990,
-        _ => false,
-    };
-    for reason in evaluated.reasons.iter().filter(|reason| foreign(&reason.kind)) {
-        quirks.note(QuirkCode::ValueNotInDialect, reason.kind.as_str());
-    }
-    let header_from = &record.identifiers.header_from;
-    if !header_from.is_empty() && !domain::is_at_or_below(header_from.as_str(), policy.domain.as_str()) {
-        quirks.note(QuirkCode::ForeignHeaderFrom, header_from.as_str());
-    }
-}
-
-fn is_version_one(version: &str) -> bool {
-    let (whole, fraction) = version.split_once('.').unwrap_or((version, ""));
-    whole.trim_start_matches(['0', '+']) == "1" && fraction.bytes().all(|b| b == b'0')
 }
