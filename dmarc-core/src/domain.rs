@@ -82,6 +82,11 @@ pub fn organizational(name: &str) -> &str {
     psl::domain_str(name).unwrap_or(name)
 }
 
+/// What stands behind the last `@` of an address; the whole text where it has none.
+pub fn domain_part(address: &str) -> &str {
+    address.rsplit_once('@').map_or(address, |(_, domain)| domain)
+}
+
 /// Whether two names in normal form have the same organizational domain (relaxed alignment).
 pub(crate) fn same_organization(a: &str, b: &str) -> bool {
     !a.is_empty() && !b.is_empty() && (a == b || organizational(a) == organizational(b))

@@ -3,8 +3,6 @@
 //! Same key and hash: a duplicate. Same key, other hash: a conflict. Reporters reuse identifiers for other periods and
 //! domains, so both are part of the key; the identifier is compared as it is, never cut at `@`.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use crate::Domain;
@@ -56,12 +54,7 @@ fn aggregate_identity(report: &AggregateReport<'_>) -> Identity {
 }
 
 fn tls_identity(report: &TlsReport<'_>) -> Identity {
-    let mut domains: Vec<&str> = report
-        .policies
-        .iter()
-        .filter_map(|policy| policy.policy.policy_domain.as_ref())
-        .map(Domain::as_str)
-        .collect();
+    let mut domains: Vec<&str> = report.policy_domains().collect();
     domains.sort_unstable();
     domains.dedup();
     Identity {
@@ -148,10 +141,8 @@ fn record_line(record: &Record<'_>) -> String {
     results.extend(auth_results.spf.iter().map(spf_line));
     results.extend(evaluated.reasons.iter().map(reason_line));
     for result in results {
-        // Writing to a String cannot fail.
-        if write!(line, "\u{1e}{result}").is_err() {
-            break;
-        }
+        line.push('\u{1e}');
+        line.push_str(&result);
     }
     line
 }

@@ -98,8 +98,6 @@ quirk_codes! {
     TrailingBytes => "trailing_bytes",
     /// A container or text in other than the labelled form (gzip under octet-stream is not one; XML under gzip is).
     Mislabelled => "mislabelled",
-    /// White space or a line end before the XML declaration (gateways that re-wrap).
-    LeadingSpace => "leading_space",
     /// A character set other than UTF-8 was decoded (Zimbra, old milters); the detail names it.
     Charset => "charset",
     /// Bytes that are not of the declared character set were replaced by U+FFFD.
@@ -123,8 +121,6 @@ quirk_codes! {
     UnknownNamespace => "unknown_namespace",
     /// An element that no dialect has at this place; its subtree was passed over. The detail is its path.
     UnknownElement => "unknown_element",
-    /// An attribute that no dialect has at this place; the detail is its path.
-    UnknownAttribute => "unknown_attribute",
     /// Text between elements was passed over; the detail is the path.
     StrayText => "stray_text",
     /// An element that occurs once was repeated: the first is used; lists keep all. The detail is its path.

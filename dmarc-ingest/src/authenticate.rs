@@ -8,6 +8,7 @@
 //! *Not supported:* checking signatures ourselves, which needs the network; ARC; the position among `Received`
 //! (RFC 8601, Section 1.2), for which the topmost field stands in.
 
+use dmarc_core::domain::domain_part;
 use dmarc_core::model::auth::AuthenticationResults;
 use dmarc_core::parse::authentication_results;
 use dmarc_core::{Domain, MessageInfo};
@@ -76,7 +77,7 @@ fn has_aligned_signature(field: &AuthenticationResults<'_>, from: Option<&str>) 
         .iter()
         .filter(|result| result.method == "dkim" && result.result == "pass")
         .filter_map(|result| result.property("header.d").or_else(|| result.property("header.i")));
-    signers.map(|signer| signer.rsplit_once('@').map_or(signer, |(_, domain)| domain)).any(|signer| {
+    signers.map(domain_part).any(|signer| {
         let signer = Domain::new(signer);
         !signer.is_empty() && signer.organizational() == Domain::new(from).organizational()
     })

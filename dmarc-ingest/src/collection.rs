@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use dmarc_core::domain::Domain;
+use dmarc_core::domain::{Domain, domain_part, is_at_or_below, organizational};
 use dmarc_core::findings::{
     Class, FailureObservation, HostFacts, HostName, SetAside, TlsObservation, tls_observations,
 };
@@ -69,7 +69,6 @@ pub struct Collected {
 /// One content of an identity. Several are a conflict.
 #[derive(Debug)]
 struct Version {
-    hash: ContentHash,
     rank: Rank,
     aside: SetAside,
     content: Content,
@@ -174,13 +173,13 @@ impl Collection {
             message.and_then(|message| message.date).filter(|_| trust == record::Trust::TrustedAuthres);
         let rank = Rank { trust: std::cmp::Reverse(trust), rejected, sent: date.unwrap_or(i64::MAX), hash };
         let content = content(report, origin, trust);
-        self.add_version(identity, Version { hash, rank, aside, content });
+        self.add_version(identity, Version { rank, aside, content });
     }
 
     /// Keeps a new version. Of copies, the one with the better rank and then the smaller origin speaks for all.
     fn add_version(&mut self, identity: Identity, version: Version) {
         let versions = self.reports.entry(identity).or_default();
-        match versions.iter_mut().find(|known| known.hash == version.hash) {
+        match versions.iter_mut().find(|known| known.rank.hash == version.rank.hash) {
             None => versions.push(version),
             Some(known) => {
                 self.inputs.duplicates += 1;
@@ -200,7 +199,7 @@ impl Collection {
     fn foreign(&self, report: &Report<'_>) -> Option<String> {
         let domains = policy_domains(report);
         let owned = &self.owner.domains;
-        let is_ours = |domain: &&str| owned.iter().any(|own| dmarc_core::domain::is_at_or_below(domain, own));
+        let is_ours = |domain: &&str| owned.iter().any(|own| is_at_or_below(domain, own));
         let is_foreign = !owned.is_empty() && !domains.is_empty() && !domains.iter().any(is_ours);
         is_foreign
             .then(|| format!("it is about {}, which is none of the configured domains", domains.join(", ")))
@@ -244,12 +243,7 @@ fn policy_domains<'r>(report: &'r Report<'_>) -> Vec<&'r str> {
     match report {
         Report::Aggregate(report) => vec![report.policy_published.domain.as_str()],
         Report::Failure(report) => report.reported_domain.iter().map(Domain::as_str).collect(),
-        Report::Tls(report) => report
-            .policies
-            .iter()
-            .filter_map(|p| p.policy.policy_domain.as_ref())
-            .map(Domain::as_str)
-            .collect(),
+        Report::Tls(report) => report.policy_domains().collect(),
         _ => Vec::new(),
     }
 }
@@ -267,11 +261,10 @@ fn speaks_for(sender: &str, report: &Report<'_>) -> bool {
         // A failure report names no reporter: it is the word of whoever sent it.
         _ => return true,
     };
-    let domain =
-        |claim: &str| Domain::new(claim.rsplit_once('@').map_or(claim, |(_, domain)| domain).to_owned());
-    claims.into_iter().map(domain).any(|claimed| {
-        claimed.is_host_name() && claimed.organizational() == dmarc_core::domain::organizational(sender)
-    })
+    claims
+        .into_iter()
+        .map(|claim| Domain::new(domain_part(claim)))
+        .any(|claimed| claimed.is_host_name() && claimed.organizational() == organizational(sender))
 }
 
 /// How a report is named where it does not count.

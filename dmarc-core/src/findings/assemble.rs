@@ -51,18 +51,19 @@ pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
 
 /// Hosts whose mail is authorized, or passes in good part. A few replayed messages make no host of ours.
 fn passing_hosts(judged: &[Judged<'_, '_>]) -> BTreeSet<IpAddr> {
-    let mut hosts: BTreeMap<IpAddr, (bool, u128, u128)> = BTreeMap::new();
+    let mut hosts: BTreeMap<IpAddr, (bool, u64, u64)> = BTreeMap::new();
     for one in judged {
         let Some(ip) = one.host.ip else { continue };
         let class = one.verdict.as_ref().map(|verdict| verdict.class);
         let (authorized, passed, all) = hosts.entry(ip).or_default();
         *authorized |= class == Some(Class::Authorized);
-        *passed += if class == Some(Class::ForwardedIntact) { u128::from(one.stream.messages) } else { 0 };
-        *all += u128::from(one.stream.messages);
+        let intact = if class == Some(Class::ForwardedIntact) { one.stream.messages } else { 0 };
+        *passed = passed.saturating_add(intact);
+        *all = all.saturating_add(one.stream.messages);
     }
-    let is_share = |passed: u128, all: u128| passed * 100 >= all * u128::from(weights::ALSO_PASSES_PERCENT);
-    let passing =
-        hosts.into_iter().filter(|(_, (authorized, passed, all))| *authorized || is_share(*passed, *all));
+    let passing = hosts.into_iter().filter(|(_, (authorized, passed, all))| {
+        *authorized || weights::is_share(*passed, *all, weights::ALSO_PASSES_PERCENT)
+    });
     passing.map(|(ip, _)| ip).collect()
 }
 
@@ -195,8 +196,7 @@ fn unexplained(cluster: &Cluster<'_, '_>) -> Severity {
 /// Mail of ours that fails: high where it is blocked, medium where it is more than noise.
 fn broken(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Severity {
     let blocked = cluster.messages.saturating_sub(cluster.delivered);
-    let share = u128::from(cluster.messages) * 100
-        >= u128::from(view.messages) * u128::from(weights::BROKEN_SHARE_PERCENT);
+    let share = weights::is_share(cluster.messages, view.messages, weights::BROKEN_SHARE_PERCENT);
     if blocked >= weights::BROKEN_BLOCKED {
         Severity::High
     } else if cluster.messages >= weights::BROKEN_FAILING && share {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::class::Class;
 use super::observe::{
     Days, DomainView, Host, Place, ReportKey, Signals, Stream, Windows, authenticated_service, report_key,
+    streams,
 };
 use super::rules::{Context, Verdict, judge};
 use super::{HostName, weights};
@@ -23,7 +24,7 @@ pub(super) struct Cluster<'v, 'r> {
     pub(super) reporters: BTreeSet<&'r str>,
     pub(super) reports: BTreeSet<ReportKey<'r>>,
     pub(super) days: Days,
-    /// Whether other mail of one of its hosts is authorized for the domain.
+    /// Whether other mail of one of its hosts is authorized for the domain, or passes in good part.
     pub(super) also_passes: bool,
     streams: Vec<&'v Stream<'r>>,
 }
@@ -40,9 +41,7 @@ pub(super) struct Judged<'v, 'r> {
 
 /// Every stream of a domain, judged; those that no rule decides carry the key of their source or campaign.
 pub(super) fn judged<'v, 'r>(view: &'v DomainView<'r>) -> Vec<Judged<'v, 'r>> {
-    let streams =
-        view.hosts.iter().flat_map(|host| host.streams.iter().map(move |(key, stream)| (host, key, stream)));
-    let mut judged: Vec<_> = streams
+    let mut judged: Vec<_> = streams(&view.hosts)
         .map(|(host, (from, signals), stream)| {
             let verdict = judge(&Context { view, host, signals, stream });
             let is_replay = verdict.as_ref().is_some_and(|verdict| verdict.class == Class::SuspectReplay);
@@ -127,7 +126,6 @@ impl<'v, 'r> Cluster<'v, 'r> {
             members.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one.stream)))
         };
         let mut hosts: Vec<&Host<'r>> = members.iter().map(|one| one.host).collect();
-        hosts.dedup_by_key(|host| host.ip);
         hosts.sort_by_key(|host| host.ip);
         hosts.dedup_by_key(|host| host.ip);
         let records = || members.iter().flat_map(|one| one.stream.records.iter().copied());

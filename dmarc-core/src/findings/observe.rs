@@ -215,16 +215,13 @@ impl<'r> DomainView<'r> {
         elsewhere: &'r BTreeMap<IpAddr, BTreeSet<&'r str>>,
     ) -> Self {
         let hosts = gather(domain, records, input);
-        let streams = || {
-            hosts.iter().flat_map(|host| host.streams.iter().map(move |(key, stream)| (host, key, stream)))
-        };
-        let own_selectors = streams()
+        let own_selectors = streams(&hosts)
             .filter(|(host, ..)| host.is_ours_or_sender())
             .flat_map(|(_, (_, signals), _)| signals.own_keys_passing.iter().copied())
             .collect();
         let passing_froms =
-            streams().filter(|(_, (_, s), _)| s.is_pass()).map(|(_, (from, _), _)| *from).collect();
-        let messages = streams().fold(0_u64, |sum, (.., stream)| sum.saturating_add(stream.messages));
+            streams(&hosts).filter(|(_, (_, s), _)| s.is_pass()).map(|(_, (from, _), _)| *from).collect();
+        let messages = streams(&hosts).fold(0_u64, |sum, (.., stream)| sum.saturating_add(stream.messages));
         let days = Days::of(records.iter().copied());
         let replaying = replaying(&hosts, days);
         Self {
@@ -246,6 +243,13 @@ impl<'r> DomainView<'r> {
             .iter()
             .any(|s| self.own_selectors.contains(s) || (s.is_empty() && !self.own_selectors.is_empty()))
     }
+}
+
+/// Every stream of `hosts`, with its host, Author Domain and signature.
+pub(super) fn streams<'h, 'r>(
+    hosts: &'h [Host<'r>],
+) -> impl Iterator<Item = (&'h Host<'r>, &'h (&'r str, Signals<'r>), &'h Stream<'r>)> {
+    hosts.iter().flat_map(|host| host.streams.iter().map(move |(key, stream)| (host, key, stream)))
 }
 
 /// In which organizational domains each host fails.

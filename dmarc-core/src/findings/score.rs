@@ -88,10 +88,8 @@ pub(super) fn caps(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<(Str
     let not_looked_up =
         cluster.hosts.iter().any(|host| !host.facts.is_own && host.facts.name == HostName::NotLookedUp);
     let long_ago = view.days.last.saturating_sub(cluster.days.last) >= weights::LONG_AGO_DAYS;
-    let is_share = |part: u64| {
-        part > 0
-            && u128::from(part) * 100 >= u128::from(cluster.messages) * u128::from(weights::CAP_SHARE_PERCENT)
-    };
+    let is_share =
+        |part: u64| part > 0 && weights::is_share(part, cluster.messages, weights::CAP_SHARE_PERCENT);
     let caps = [
         (cluster.reports.len() == 1, "only one report has it", weights::CAP_ONE_REPORT),
         (

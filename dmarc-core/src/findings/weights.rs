@@ -99,3 +99,8 @@ pub(super) const CAP_SHARE_PERCENT: u64 = 10;
 
 /// Share of a host's mail, in percent, that passes by our signature and from which [`ALSO_PASSES`] applies.
 pub(super) const ALSO_PASSES_PERCENT: u64 = 10;
+
+/// Whether `part` is at least `percent` of `whole`.
+pub(super) fn is_share(part: u64, whole: u64, percent: u64) -> bool {
+    u128::from(part) * 100 >= u128::from(whole) * u128::from(percent)
+}

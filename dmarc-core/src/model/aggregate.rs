@@ -7,7 +7,12 @@ use std::net::IpAddr;
 
 use super::auth::{DkimResultCode, SpfResultCode};
 use super::{owned, owned_option, vocabulary};
-use crate::domain::Domain;
+use crate::domain::{Domain, domain_part};
+
+/// The namespace of RFC 9990, Section 6.1.
+pub(crate) const NAMESPACE: &str = "urn:ietf:params:xml:ns:dmarc-2.0";
+/// The largest count that is taken for one: what a JSON number carries exactly.
+pub(crate) const MAX_COUNT: u64 = 1 << 53;
 
 /// A `feedback` document (RFC 9990, Appendix A, `feedback`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,8 +71,7 @@ impl ReportMetadata<'_> {
         if !name.is_empty() {
             return name.to_lowercase();
         }
-        let domain = self.email.rsplit_once('@').map_or_else(|| self.email.as_ref(), |(_, domain)| domain);
-        Domain::new(domain).as_str().to_owned()
+        Domain::new(domain_part(&self.email)).as_str().to_owned()
     }
 }
 

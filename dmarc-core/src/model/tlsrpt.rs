@@ -181,6 +181,11 @@ pub struct TlsFailure<'a> {
 }
 
 impl TlsReport<'_> {
+    /// The policy domains of its policies, in their order and as often as they stand there.
+    pub fn policy_domains(&self) -> impl Iterator<Item = &str> {
+        self.policies.iter().filter_map(|result| result.policy.policy_domain.as_ref()).map(Domain::as_str)
+    }
+
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
     pub fn into_owned(self) -> TlsReport<'static> {

@@ -2,14 +2,13 @@
 
 use std::net::IpAddr;
 
+use crate::model::aggregate::MAX_COUNT;
+
 /// A value, and whether it had to be cleaned.
 pub(crate) struct Cleaned<T> {
     pub(crate) value: T,
     pub(crate) is_odd: bool,
 }
-
-/// The largest count that is taken for one: what a JSON number carries exactly.
-const MAX_COUNT: u64 = 1 << 53;
 
 /// Reads a count of messages or sessions: a whole number from 1 to 2⁵³, also as `1.0` and `1,000`.
 pub(crate) fn count(raw: &str) -> Option<Cleaned<u64>> {

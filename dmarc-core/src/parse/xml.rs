@@ -13,6 +13,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::Word;
+use crate::model::aggregate::NAMESPACE;
 use crate::quirk::{DETAIL_BYTES, QuirkCode, Quirks};
 
 /// An element whose start tag was just read.
@@ -37,7 +38,7 @@ pub(super) enum Node<'a> {
 
 /// Namespaces that a DMARC text defines (RFC 9990, Section 6.1; RFC 7489, Appendix C; drafts).
 const DMARC_NAMESPACES: [&str; 4] = [
-    "urn:ietf:params:xml:ns:dmarc-2.0",
+    NAMESPACE,
     "urn:ietf:params:xml:schema:dmarc-2.0",
     "http://dmarc.org/dmarc-xml/0.1",
     "http://dmarc.org/dmarc-xml/0.2",
@@ -301,7 +302,7 @@ impl<'a> Xml<'a> {
     fn attributes(&mut self, tag: &BytesStart<'_>) -> Result<Option<String>> {
         let mut lang = None;
         let mut attributes = tag.attributes();
-        // Duplicates are looked for by comparing all pairs, which the ceiling keeps cheap.
+        // A duplicate attribute is not looked for: it changes nothing here, and looking compares all pairs.
         for (count, attribute) in attributes.with_checks(false).enumerate() {
             Limits::check("attributes", count as u64 + 1, self.limits.attributes)
                 .map_err(|e| e.at(self.offset()))?;

@@ -14,15 +14,10 @@ use quick_xml::name::ResolveResult;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::aggregate::{
-    AggregateReport, AuthResults, DkimAuthResult, Extension, Identifiers, PolicyEvaluated, PolicyOverride,
-    PolicyPublished, Record, ReportMetadata, SpfAuthResult, SpfScope, Text,
+    AggregateReport, AuthResults, DkimAuthResult, Extension, Identifiers, MAX_COUNT, NAMESPACE,
+    PolicyEvaluated, PolicyOverride, PolicyPublished, Record, ReportMetadata, SpfAuthResult, SpfScope, Text,
 };
 use crate::model::{AggregateReport as Report, Word};
-
-/// The namespace of RFC 9990, Section 6.1.
-const NAMESPACE: &str = "urn:ietf:params:xml:ns:dmarc-2.0";
-/// The largest count that every reader takes for one.
-const MAX_COUNT: u64 = 1 << 53;
 
 /// Writes a report as XML (RFC 9990, Appendix A).
 ///

@@ -1,11 +1,10 @@
 //! What does not fit the dialect that a report seems to be in: quirks, never a reason to refuse.
 
 use crate::domain;
-use crate::model::aggregate::{ActionDisposition, AggregateReport, PolicyOverride, PolicyPublished, Record};
+use crate::model::aggregate::{
+    ActionDisposition, AggregateReport, NAMESPACE, PolicyOverride, PolicyPublished, Record,
+};
 use crate::quirk::{QuirkCode, Quirks};
-
-/// The namespace of RFC 9990, Section 6.1.
-const NAMESPACE: &str = "urn:ietf:params:xml:ns:dmarc-2.0";
 
 /// Notes what does not fit the dialect that the report seems to be in.
 pub(super) fn note(report: &AggregateReport<'_>, quirks: &mut Quirks) {

@@ -9,7 +9,7 @@
 //! contradicts it.
 
 use super::{domain_of, host};
-use crate::domain::{Domain, same_organization};
+use crate::domain::{Domain, domain_part, same_organization};
 use crate::model::FailureReport;
 use crate::model::auth::{AuthenticationResults, MethodResult};
 use crate::model::failure::{AlignmentBasis, AuthFailureType};
@@ -103,7 +103,7 @@ fn author(report: &FailureReport<'_>) -> Option<Domain<'static>> {
     let by_result = || {
         let mut results = report.authentication_results.iter().flat_map(|field| &field.results);
         let from = results.find_map(|r| r.property("header.from").filter(|_| r.method == "dmarc"))?;
-        host(from.rsplit_once('@').map_or(from, |(_, domain)| domain))
+        host(domain_part(from))
     };
     let by_report = || match report.reported_domain.as_slice() {
         [domain] if report.auth_failure == Some(AuthFailureType::Dmarc) => host(domain.as_str()),
