@@ -41,6 +41,14 @@ impl Error {
         self
     }
 
+    /// The error of this crate that a reader of bytes passes on, or that the reader failed.
+    pub(crate) fn of_read(error: std::io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => error,
+            Err(error) => Self::new(ErrorKind::Read).with_source(error),
+        }
+    }
+
     /// Names the reason; `Copy`, so it can be kept, counted and compared.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -72,6 +80,12 @@ impl fmt::Display for Error {
     }
 }
 
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}
+
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
@@ -96,6 +110,15 @@ pub enum ErrorKind {
     /// The zip archive has no readable directory, or an entry uses an unsupported method.
     #[error("zip archive is damaged or uses an unsupported method")]
     Archive,
+    /// Whatever the bytes were read from failed.
+    #[error("reading failed")]
+    Read,
+    /// Whoever took the records wanted no more of them.
+    #[error("reading was stopped")]
+    Stopped,
+    /// A text that must be UTF-8 is not.
+    #[error("text is not UTF-8")]
+    Encoding,
     /// A zip entry is encrypted.
     #[error("zip entry is encrypted")]
     Encrypted,
@@ -135,6 +158,9 @@ impl ErrorKind {
             Self::LimitExceeded { .. } => "limit_exceeded",
             Self::Decompress => "decompress",
             Self::Archive => "archive",
+            Self::Read => "read",
+            Self::Stopped => "stopped",
+            Self::Encoding => "encoding",
             Self::Encrypted => "encrypted",
             Self::DoctypeForbidden => "doctype_forbidden",
             Self::Xml => "xml",

@@ -83,4 +83,4 @@ pub use limits::Limits;
 pub use model::{AggregateReport, FailureReport, Report, TlsReport};
 pub use parse::Parsed;
 pub use quirk::{Quirk, QuirkCode, Quirks};
-pub use read::{Found, Outcome, Reading, read};
+pub use read::{Found, Outcome, Reading, Visitor, read, stream};

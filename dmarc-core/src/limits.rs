@@ -8,11 +8,18 @@ pub struct Limits {
     /// Size of a message or file as received, in bytes. RFC 7489, Section 8 asks for at least 10 MB.
     /// Default: 50 MiB.
     pub message_bytes: u64,
-    /// Size of one payload after decompression, in bytes. Default: 64 MiB.
+    /// Size of one text after decompression and decoding, in bytes; XML is read in pieces, so this costs time and not
+    /// memory. Default: 4 GiB.
     pub payload_bytes: u64,
     /// Size of everything that is decompressed from one message, in bytes, containers inside containers counted too.
-    /// Default: 256 MiB.
+    /// Default: 8 GiB.
     pub total_bytes: u64,
+    /// What is held at once of the containers and texts of one message, as far as they cannot be read in pieces (all but
+    /// XML), in bytes after decompression. Default: 16 MiB.
+    pub held_bytes: u64,
+    /// What [`read`](crate::read()) may return for one message, in bytes of memory; [`stream`](crate::stream()) holds no
+    /// records and needs no such ceiling. Default: 32 MiB.
+    pub reading_bytes: u64,
     /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; real reports
     /// reach 103. Default: 250.
     pub ratio: u64,
@@ -36,11 +43,17 @@ pub struct Limits {
     pub reports: u64,
     /// Records of one report (TLS reports: policies and failure details). Default: 2,000,000.
     pub records: u64,
+    /// XML of one record, or of one other child of `feedback`, in bytes. Default: 4 MiB.
+    pub record_bytes: u64,
+    /// XML of everything that is kept of the reports of one payload besides their counted records, in bytes.
+    /// Default: 4 MiB.
+    pub head_bytes: u64,
     /// Records of one report that cannot be counted. Default: 10,000.
     pub rejected_records: u64,
     /// DKIM results, SPF results and override reasons of one record, each. Default: 1,000.
     pub results: u64,
-    /// Extension elements of one report. Default: 10,000.
+    /// Extension elements of one record, or of all that stands outside of records; unknown elements likewise.
+    /// Default: 10,000.
     pub extensions: u64,
 }
 
@@ -48,8 +61,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 50 << 20,
-            payload_bytes: 64 << 20,
-            total_bytes: 256 << 20,
+            payload_bytes: 4 << 30,
+            total_bytes: 8 << 30,
+            held_bytes: 16 << 20,
+            reading_bytes: 32 << 20,
             ratio: 250,
             nesting: 3,
             entries: 64,
@@ -61,6 +76,8 @@ impl Default for Limits {
             name_bytes: 256,
             reports: 1_000,
             records: 2_000_000,
+            record_bytes: 4 << 20,
+            head_bytes: 4 << 20,
             rejected_records: 10_000,
             results: 1_000,
             extensions: 10_000,

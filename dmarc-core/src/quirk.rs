@@ -28,13 +28,27 @@ pub struct Quirks(Vec<Quirk>);
 impl Quirks {
     /// Records that `code` was met; a repeated pair of code and detail is counted, not kept again.
     pub(crate) fn note(&mut self, code: QuirkCode, detail: impl AsRef<str>) {
-        let detail = clip(detail.as_ref());
-        if let Some(known) = self.0.iter_mut().find(|quirk| quirk.code == code && quirk.detail == detail) {
-            known.count += 1;
-        } else if self.0.len() < DISTINCT {
+        self.place(code, detail.as_ref());
+    }
+
+    /// Like [`note`](Self::note), and tells the place in the list.
+    fn place(&mut self, code: QuirkCode, detail: &str) -> usize {
+        let detail = clip(detail);
+        if let Some(at) = self.0.iter().position(|quirk| quirk.code == code && quirk.detail == detail) {
+            self.count_again(at);
+            return at;
+        }
+        if self.0.len() < DISTINCT {
             self.0.push(Quirk { code, detail: detail.to_owned(), count: 1 });
         } else {
             self.overflow();
+        }
+        self.0.len() - 1
+    }
+
+    fn count_again(&mut self, at: usize) {
+        if let Some(known) = self.0.get_mut(at) {
+            known.count += 1;
         }
     }
 
@@ -60,6 +74,46 @@ impl Quirks {
     /// The quirks as a slice.
     pub fn as_slice(&self) -> &[Quirk] {
         &self.0
+    }
+}
+
+/// Quirks of which the last ones can be taken back.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    quirks: Quirks,
+    /// The places in the list of what was noted since the mark.
+    noted: Vec<u8>,
+}
+
+impl Journal {
+    /// Like [`Quirks::note`].
+    pub(crate) fn note(&mut self, code: QuirkCode, detail: impl AsRef<str>) {
+        let at = self.quirks.place(code, detail.as_ref());
+        // The list is shorter than that.
+        self.noted.push(u8::try_from(at).unwrap_or(u8::MAX));
+    }
+
+    /// Keeps what was noted so far.
+    pub(crate) fn mark(&mut self) {
+        self.noted.clear();
+    }
+
+    /// Takes back what was noted since the mark.
+    pub(crate) fn roll_back(&mut self) {
+        for at in self.noted.drain(..) {
+            if let Some(quirk) = self.quirks.0.get_mut(usize::from(at)) {
+                quirk.count -= 1;
+            }
+        }
+        while self.quirks.0.last().is_some_and(|quirk| quirk.count == 0) {
+            self.quirks.0.pop();
+        }
+    }
+
+    /// Gives everything that was noted, and starts anew.
+    pub(crate) fn take(&mut self) -> Quirks {
+        self.noted.clear();
+        std::mem::take(&mut self.quirks)
     }
 }
 
@@ -110,7 +164,8 @@ quirk_codes! {
     ConcatenatedDocuments => "concatenated_documents",
     /// Something follows the last document.
     TrailingContent => "trailing_content",
-    /// The XML is not well-formed, and what was recovered is complete as far as can be told (IKEA: unclosed wrapper).
+    /// The XML is not well-formed, and what was recovered is complete as far as can be told (IKEA: unclosed wrapper;
+    /// addresses with `<>` that are not escaped). The detail is the path.
     Salvaged => "salvaged",
     // ---- aggregate reports
     /// `version` is absent (Google, Yahoo, Mail.Ru), though RFC 7489 requires it.
@@ -119,8 +174,13 @@ quirk_codes! {
     UnexpectedVersion => "unexpected_version",
     /// The namespace is none that a DMARC text defines.
     UnknownNamespace => "unknown_namespace",
-    /// An element that no dialect has at this place; its subtree was passed over. The detail is its path.
+    /// An element that no dialect has at this place; it is kept as it stands, see
+    /// [`UnknownElement`](crate::model::aggregate::UnknownElement). The detail is its path.
     UnknownElement => "unknown_element",
+    /// An attribute that no dialect has; the detail is path, name and value.
+    UnknownAttribute => "unknown_attribute",
+    /// Records stand before `report_metadata` or `policy_published`: whoever reads record by record gets them without.
+    LateMetadata => "late_metadata",
     /// Text between elements was passed over; the detail is the path.
     StrayText => "stray_text",
     /// An element that occurs once was repeated: the first is used; lists keep all. The detail is its path.
@@ -218,6 +278,24 @@ mod tests {
         assert_eq!(quirks.as_slice()[0].count, 1_000);
         assert_eq!(quirks.as_slice()[DISTINCT].code, QuirkCode::MoreQuirks);
         assert_eq!(quirks.as_slice()[DISTINCT].count, 1_000 - (DISTINCT as u64 - 1));
+    }
+
+    #[test]
+    fn takes_back_what_was_noted_since_the_mark() {
+        let mut journal = Journal::default();
+        let note = |journal: &mut Journal, from: usize, to: usize| {
+            for n in from..to {
+                journal.note(QuirkCode::StrayText, format!("{}", n % 100));
+            }
+        };
+        note(&mut journal, 0, 50);
+        journal.mark();
+        let kept = journal.quirks.clone();
+        for (from, to) in [(0, 10), (40, 60), (40, 300), (0, 0)] {
+            note(&mut journal, from, to);
+            journal.roll_back();
+            assert_eq!(journal.quirks, kept);
+        }
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Everything that one message, container or payload holds.
 
-use crate::decode::{self, MessageInfo, Payload};
-use crate::error::{Error, Result};
+use std::cell::RefCell;
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use crate::decode::{self, MessageInfo, Piece, Text};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-use crate::model::Report;
+use crate::model::aggregate::Record;
+use crate::model::{AggregateReport, Report};
+use crate::parse::aggregate::Stream;
 use crate::parse::failure::{self, Included};
-use crate::parse::{Format, Parsed, aggregate, tlsrpt};
+use crate::parse::{Format, Parsed, tlsrpt};
 use crate::quirk::Quirks;
 
 /// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
@@ -47,7 +53,7 @@ pub enum Found {
 /// Reads every report of a message, container or payload.
 ///
 /// Content decides what the bytes are; names and media types never do. Whatever is no report, and claims to be none,
-/// is passed over.
+/// is passed over. The whole result is held in memory, within [`Limits::reading_bytes`].
 ///
 /// ```
 /// use dmarc_core::{Limits, read};
@@ -56,46 +62,121 @@ pub enum Found {
 /// assert!(reading.message.is_none() && reading.outcomes.is_empty());
 /// ```
 pub fn read(input: &[u8], limits: &Limits) -> Reading {
-    let mut outcomes = Vec::new();
-    let message = decode::payloads(input, limits, &mut |piece| {
-        let part = piece.part;
-        parse_piece(piece.content, piece.included, limits, &mut |found| {
-            outcomes.push(Outcome { part: part.to_owned(), found });
-        });
-    });
-    Reading { message, outcomes }
+    let left = limits.reading_bytes;
+    let mut collector = Collector { limits, outcomes: Vec::new(), records: Vec::new(), left, is_full: false };
+    let message = stream(input, limits, &mut collector);
+    Reading { message, outcomes: collector.outcomes }
 }
 
-/// Hands everything that one piece gives to `each`.
-fn parse_piece(
-    content: Result<Payload<'_>>,
-    included: Option<&[u8]>,
-    limits: &Limits,
-    each: &mut dyn FnMut(Found),
-) {
-    let Payload { text, quirks } = match content {
-        Ok(payload) => payload,
-        Err(error) => return each(Found::Refused(error)),
+/// Takes what [`stream`] finds.
+pub trait Visitor {
+    /// Takes one counted record of an aggregate report: of report number `report` of its part, counted from 0, of which
+    /// `head` is what stood before. What is left of `record` is used again for the next.
+    ///
+    /// A break ends the part, which is then refused with [`ErrorKind::Stopped`].
+    fn record(
+        &mut self,
+        report: usize,
+        head: &AggregateReport<'_>,
+        record: &mut Record<'_>,
+    ) -> ControlFlow<()>;
+
+    /// Takes what a part was, once it was read to its end. Aggregate reports are without their counted records: those
+    /// came before, and they count only if their report is here.
+    fn part(&mut self, part: &str, found: Vec<Found>);
+}
+
+/// Reads every report of a message, container or payload as [`read`] does, but aggregate reports record by record:
+/// memory does not grow with their number. The result is about the message, where the bytes were one.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use dmarc_core::model::aggregate::{AggregateReport, Record};
+/// use dmarc_core::{Found, Limits, Visitor, stream};
+///
+/// #[derive(Default)]
+/// struct Count { messages: u64, unsettled: u64 }
+///
+/// impl Visitor for Count {
+///     fn record(&mut self, _: usize, _: &AggregateReport<'_>, record: &mut Record<'_>) -> ControlFlow<()> {
+///         self.unsettled += record.row.count;
+///         ControlFlow::Continue(())
+///     }
+///     fn part(&mut self, _: &str, found: Vec<Found>) {
+///         let unsettled = std::mem::take(&mut self.unsettled);
+///         if found.iter().all(|found| matches!(found, Found::Report(_))) {
+///             self.messages += unsettled;
+///         }
+///     }
+/// }
+/// # let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><report_id>1</report_id>
+/// #   <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+/// #   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+/// #   <record><row><source_ip>192.0.2.1</source_ip><count>7</count></row></record></feedback>";
+/// let mut count = Count::default();
+/// stream(xml.as_bytes(), &Limits::default(), &mut count);
+/// assert_eq!(count.messages, 7);
+/// ```
+pub fn stream(input: &[u8], limits: &Limits, visitor: &mut dyn Visitor) -> Option<MessageInfo> {
+    decode::payloads(input, limits, &mut |piece| {
+        let part = piece.part;
+        let found = find(piece, limits, visitor);
+        if !found.is_empty() {
+            visitor.part(part, found);
+        }
+    })
+}
+
+/// Finds out what one piece gives.
+fn find(piece: Piece<'_>, limits: &Limits, visitor: &mut dyn Visitor) -> Vec<Found> {
+    let Piece { content, quirks, included, .. } = piece;
+    let text = match content {
+        Ok(Text::Xml(source)) => return aggregate_reports(source, quirks, limits, visitor),
+        Ok(Text::Whole(text)) => text,
+        Err(error) => return vec![Found::Refused(error)],
     };
+    let quirks = &*quirks.borrow();
     match Format::of(&text) {
-        None => {}
-        Some(Format::Aggregate) => {
-            for result in aggregate::parse(&text, limits) {
-                each(found(result, &quirks, |report| Report::Aggregate(Box::new(report.into_owned()))));
-            }
-        }
-        Some(Format::Tls) => {
-            for result in tlsrpt::parse(&text, limits) {
-                each(found(result, &quirks, |report| Report::Tls(report.into_owned())));
-            }
-        }
+        None | Some(Format::Aggregate) => Vec::new(),
+        Some(Format::Tls) => tlsrpt::parse(&text, limits)
+            .into_iter()
+            .map(|result| found(result, quirks, |report| Report::Tls(report.into_owned())))
+            .collect(),
         Some(Format::Feedback) => match failure::parse(&text, included.map(Included::new), limits) {
             Ok(parsed) if parsed.report.feedback_type != AUTH_FAILURE => {
-                each(Found::OtherFeedback(parsed.report.feedback_type.into_owned()));
+                vec![Found::OtherFeedback(parsed.report.feedback_type.into_owned())]
             }
-            result => each(found(result, &quirks, |report| Report::Failure(Box::new(report.into_owned())))),
+            result => vec![found(result, quirks, |report| Report::Failure(Box::new(report.into_owned())))],
         },
     }
+}
+
+/// Reads the aggregate reports of an XML text; nothing if it is another kind of document.
+fn aggregate_reports(
+    source: &mut dyn Read,
+    decoding: &RefCell<Quirks>,
+    limits: &Limits,
+    visitor: &mut dyn Visitor,
+) -> Vec<Found> {
+    let mut stream = Stream::new(&mut *source, limits);
+    let mut results = Vec::new();
+    while let Some(result) =
+        stream.next_report_while(|head, record| visitor.record(results.len(), head, record))
+    {
+        results.push(result);
+    }
+    let has_failed = results.last().is_some_and(Result::is_err);
+    if has_failed && stream.is_broken() {
+        // Damage that shows late may have been there before.
+        results.drain(..results.len() - 1);
+    } else if has_failed && !stream.is_report() {
+        return Vec::new();
+    } else if let Err(error) = decode::drain(source) {
+        results = vec![Err(error)];
+    }
+    let quirks = &*decoding.borrow();
+    let detach = |report| Report::Aggregate(Box::new(report));
+    results.into_iter().map(|result| found(result, quirks, detach)).collect()
 }
 
 /// What a parser gave, detached, with the quirks of decoding in front of its own.
@@ -111,5 +192,50 @@ fn found<T>(
             Found::Report(Parsed::new(detach(report), all))
         }
         Err(error) => Found::Refused(error),
+    }
+}
+
+/// Puts records back into their reports.
+struct Collector<'l> {
+    limits: &'l Limits,
+    outcomes: Vec<Outcome>,
+    /// The records of the part that is read, by report.
+    records: Vec<Vec<Record<'static>>>,
+    /// Bytes of memory that are left.
+    left: u64,
+    is_full: bool,
+}
+
+impl Visitor for Collector<'_> {
+    fn record(&mut self, report: usize, _: &AggregateReport<'_>, record: &mut Record<'_>) -> ControlFlow<()> {
+        let Some(left) = self.left.checked_sub(record.memory()) else {
+            self.is_full = true;
+            return ControlFlow::Break(());
+        };
+        self.left = left;
+        if self.records.len() <= report {
+            self.records.resize_with(report + 1, Vec::new);
+        }
+        if let Some(records) = self.records.get_mut(report) {
+            records.push(std::mem::take(record).into_owned());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn part(&mut self, part: &str, found: Vec<Found>) {
+        let mut records = std::mem::take(&mut self.records).into_iter();
+        for mut found in found {
+            match &mut found {
+                Found::Report(Parsed { report: Report::Aggregate(report), .. }) => {
+                    report.records = records.next().unwrap_or_default();
+                }
+                Found::Refused(error) if self.is_full && error.kind() == ErrorKind::Stopped => {
+                    *error = Error::limit("reading_bytes", self.limits.reading_bytes);
+                }
+                _ => {}
+            }
+            self.outcomes.push(Outcome { part: part.to_owned(), found });
+        }
+        self.is_full = false;
     }
 }

@@ -1,25 +1,30 @@
-//! Decompression with ceilings: the only module that touches a raw decompressor.
+//! Decompression with ceilings: nothing is inflated but through a [`Bounded`].
 //!
 //! Every ceiling is looked at while inflating, so that a bomb costs no more than the ceiling and one step. What is
 //! over a ceiling is an error and never cut.
 
-use std::io::Read;
+use std::cell::Cell;
+use std::io::{self, Read};
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
-
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 
 /// Output below which the ratio is not looked at, in bytes.
 const RATIO_FROM: u64 = 1 << 20;
-/// The first capacity of an output buffer and the size of one step, in bytes.
-const STEP: usize = 64 << 10;
+/// What is read at once, in bytes.
+pub(super) const STEP: usize = 32 << 10;
+
+/// A reader that inflates.
+pub(super) trait Inflate: Read {
+    /// Compressed bytes that were taken so far.
+    fn taken(&self) -> u64;
+}
 
 /// What may still be inflated.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// Bytes that all containers of one message may still give.
-    total: u64,
+    total: Cell<u64>,
     max_total: u64,
     max_payload: u64,
     max_ratio: u64,
@@ -28,140 +33,120 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            total: limits.total_bytes,
+            total: Cell::new(limits.total_bytes),
             max_total: limits.total_bytes,
             max_payload: limits.payload_bytes,
             max_ratio: limits.ratio,
         }
     }
 
-    /// The ceiling of one payload or archive, in bytes.
-    pub(super) fn max_payload(&self) -> u64 {
-        self.max_payload
-    }
-
-    /// Takes `bytes` off what is left for the message.
-    fn spend(&mut self, bytes: u64) {
-        self.total = self.total.saturating_sub(bytes);
+    /// Whether the message may give nothing more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.total.get() == 0
     }
 }
 
-/// The output of one container or of one entry of an archive.
+/// What one container or one entry of an archive holds, as far as it may be inflated.
 #[derive(Debug)]
-pub(super) struct Output<'b> {
-    bytes: Vec<u8>,
-    budget: &'b mut Budget,
-    /// The ceiling of this output, in bytes; what is left of the ceiling of its archive.
-    max: u64,
+pub(super) struct Bounded<'b, R> {
+    source: R,
+    budget: &'b Budget,
+    given: u64,
 }
 
-impl<'b> Output<'b> {
-    pub(super) fn new(budget: &'b mut Budget, max: u64) -> Self {
-        Self { bytes: Vec::new(), budget, max }
+impl<'b, R: Inflate> Bounded<'b, R> {
+    pub(super) fn new(source: R, budget: &'b Budget) -> Self {
+        Self { source, budget, given: 0 }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
-    /// Inflates one raw deflate stream at the beginning of `input`, behind what is there already, and tells how many
-    /// bytes of `input` it took. `before` bytes of the container were used up before it.
-    ///
-    /// # Errors
-    /// - [`ErrorKind::LimitExceeded`] if a ceiling is reached.
-    /// - [`ErrorKind::Decompress`] if the stream is damaged or cut short.
-    pub(super) fn inflate(&mut self, input: &[u8], before: usize) -> Result<usize> {
-        let mut stream = Decompress::new(false);
-        loop {
-            let taken = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
-            let rest = input.get(taken..).unwrap_or_default();
-            self.make_room();
-            let (given, held) = (stream.total_in(), self.bytes.len());
-            let status = stream
-                .decompress_vec(rest, &mut self.bytes, FlushDecompress::None)
-                .map_err(|e| Error::new(ErrorKind::Decompress).with_source(e))?;
-            let taken = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
-            self.account(self.bytes.len() - held, before.saturating_add(taken))?;
-            match status {
-                Status::StreamEnd => return Ok(taken),
-                _ if given == stream.total_in() && held == self.bytes.len() => {
-                    return Err(Error::new(ErrorKind::Decompress));
-                }
-                _ => {}
-            }
+    /// Compares with every ceiling after `more` bytes have come out.
+    fn account(&mut self, more: u64) -> Result<()> {
+        let Budget { total, max_total, max_payload, max_ratio } = self.budget;
+        self.given += more;
+        total.set(total.get().saturating_sub(more));
+        Limits::check("payload_bytes", self.given, *max_payload)?;
+        if self.given > RATIO_FROM && self.given / (*max_ratio).max(1) >= self.source.taken().max(1) {
+            return Err(Error::limit("ratio", *max_ratio));
         }
-    }
-
-    /// Reads all of `reader`, which decompresses `compressed` bytes.
-    ///
-    /// # Errors
-    /// - [`ErrorKind::LimitExceeded`] if a ceiling is reached.
-    /// - [`ErrorKind::Decompress`] if `reader` fails.
-    pub(super) fn read_from(&mut self, reader: &mut impl Read, compressed: usize) -> Result<()> {
-        let mut step = vec![0; STEP];
-        loop {
-            let read = match reader.read(&mut step) {
-                Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Error::new(ErrorKind::Decompress).with_source(e)),
-            };
-            self.make_room();
-            self.bytes.extend_from_slice(step.get(..read).unwrap_or_default());
-            self.account(read, compressed)?;
-        }
-    }
-
-    /// The checksum and size of what was added behind the first `from` bytes.
-    pub(super) fn checksum(&self, from: usize) -> (u32, u32) {
-        let mut crc = Crc::new();
-        crc.update(self.bytes.get(from..).unwrap_or_default());
-        (crc.sum(), crc.amount())
-    }
-
-    /// Doubles the buffer where it is full, but never beyond one step over the ceiling.
-    fn make_room(&mut self) {
-        if self.bytes.capacity() - self.bytes.len() < STEP {
-            let max = usize::try_from(self.max).unwrap_or(usize::MAX).saturating_add(STEP);
-            let wanted = self.bytes.len().max(STEP).min(max.saturating_sub(self.bytes.len())).max(STEP);
-            self.bytes.reserve_exact(wanted);
-        }
-    }
-
-    /// Compares with every ceiling after `more` bytes have come out and `compressed` have gone in.
-    fn account(&mut self, more: usize, compressed: usize) -> Result<()> {
-        self.budget.spend(more as u64);
-        let (len, compressed) = (self.bytes.len() as u64, compressed as u64);
-        Limits::check("payload_bytes", len, self.max).map_err(|_| self.payload_error())?;
-        if len > RATIO_FROM && len / self.budget.max_ratio.max(1) >= compressed.max(1) {
-            return Err(Error::limit("ratio", self.budget.max_ratio));
-        }
-        if self.budget.total == 0 {
-            return Err(Error::limit("total_bytes", self.budget.max_total));
+        if self.budget.is_spent() {
+            return Err(Error::limit("total_bytes", *max_total));
         }
         Ok(())
     }
+}
 
-    fn payload_error(&self) -> Error {
-        Error::limit("payload_bytes", self.budget.max_payload)
+impl<R: Inflate> Read for Bounded<'_, R> {
+    /// # Errors
+    /// An [`Error`]: [`LimitExceeded`](crate::ErrorKind::LimitExceeded), or what the source gives.
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let step = to.len().min(STEP);
+        let read = self.source.read(to.get_mut(..step).unwrap_or_default())?;
+        self.account(read as u64)?;
+        Ok(read)
+    }
+}
+
+/// Reads all of `source` behind `held`, which is to have no more than `max` bytes.
+///
+/// # Errors
+/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) of `held_bytes`, or what the source gives.
+pub(super) fn collect(
+    source: &mut dyn Read,
+    mut held: Vec<u8>,
+    max: u64,
+    limits: &Limits,
+) -> Result<Vec<u8>> {
+    while fill(source, &mut held, STEP)? > 0 {
+        Limits::check("held_bytes", held.len() as u64, max)
+            .map_err(|_| Error::limit("held_bytes", limits.held_bytes))?;
+    }
+    Ok(held)
+}
+
+/// Reads `source` to its end and keeps nothing.
+///
+/// # Errors
+/// What the source gives.
+pub(crate) fn drain(source: &mut dyn Read) -> Result<()> {
+    io::copy(source, &mut io::sink()).map(|_| ()).map_err(Error::of_read)
+}
+
+/// Reads up to `max` bytes behind `held` and tells how many; 0 at the end.
+///
+/// # Errors
+/// What the source gives.
+pub(super) fn fill(source: &mut dyn Read, held: &mut Vec<u8>, max: usize) -> Result<usize> {
+    let before = held.len();
+    held.resize(before + max, 0);
+    loop {
+        match source.read(held.get_mut(before..).unwrap_or_default()) {
+            Ok(read) => {
+                held.truncate(before + read);
+                return Ok(read);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                held.truncate(before);
+                return Err(Error::of_read(error));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::io::Write;
 
     use flate2::Compression;
-    use flate2::write::DeflateEncoder;
+    use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::ErrorKind;
+    use crate::decode::gzip::Members;
 
-    fn deflated(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }
@@ -176,59 +161,47 @@ mod tests {
         .collect()
     }
 
-    fn inflate(input: &[u8], limits: &Limits) -> Result<(Vec<u8>, usize)> {
-        let mut budget = Budget::new(limits);
-        let max = budget.max_payload();
-        let mut output = Output::new(&mut budget, max);
-        let taken = output.inflate(input, 0)?;
-        Ok((output.into_bytes(), taken))
+    fn inflate(input: &[u8], budget: &Budget, limits: &Limits) -> Result<Vec<u8>> {
+        let quirks = RefCell::default();
+        let mut bounded = Bounded::new(Members::new(input, &quirks), budget);
+        collect(&mut bounded, Vec::new(), limits.held_bytes, limits)
+    }
+
+    fn inflate_alone(input: &[u8], limits: &Limits) -> Result<Vec<u8>> {
+        inflate(input, &Budget::new(limits), limits)
     }
 
     #[test]
     fn accepts_a_payload_at_the_limit_and_rejects_one_byte_more() {
         let limits = Limits { payload_bytes: 100_000, ..Limits::default() };
-        assert_eq!(inflate(&deflated(&noise(100_000)), &limits).unwrap().0, noise(100_000));
-        let error = inflate(&deflated(&noise(100_001)), &limits).unwrap_err();
+        assert_eq!(inflate_alone(&gzip(&noise(100_000)), &limits).unwrap(), noise(100_000));
+        let error = inflate_alone(&gzip(&noise(100_001)), &limits).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "payload_bytes", max: 100_000 });
     }
 
     #[test]
-    fn grows_the_buffer_no_further_than_a_step_beyond_the_limit() {
-        let limits = Limits { payload_bytes: 1_000_000, ..Limits::default() };
-        let mut budget = Budget::new(&limits);
-        let mut output = Output::new(&mut budget, 1_000_000);
-        let error = output.inflate(&deflated(&noise(5_000_000)), 0).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "payload_bytes", max: 1_000_000 });
-        assert!(output.bytes.capacity() <= 1_000_000 + 2 * STEP, "{}", output.bytes.capacity());
+    fn holds_no_more_than_a_step_beyond_the_limit() {
+        let limits = Limits { held_bytes: 100_000, ..Limits::default() };
+        assert_eq!(inflate_alone(&gzip(&noise(100_000)), &limits).unwrap().len(), 100_000);
+        let error = inflate_alone(&gzip(&noise(100_001)), &limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "held_bytes", max: 100_000 });
     }
 
     #[test]
     fn stops_by_ratio_only_beyond_a_mebibyte() {
-        let spaces = deflated(&vec![b' '; 1 << 20]);
-        assert_eq!(inflate(&spaces, &Limits::default()).unwrap().0.len(), 1 << 20);
-        let error = inflate(&deflated(&vec![b' '; 40 << 20]), &Limits::default()).unwrap_err();
+        let spaces = gzip(&vec![b' '; 1 << 20]);
+        assert_eq!(inflate_alone(&spaces, &Limits::default()).unwrap().len(), 1 << 20);
+        let error = inflate_alone(&gzip(&vec![b' '; 40 << 20]), &Limits::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "ratio", max: 250 });
     }
 
     #[test]
     fn stops_when_the_message_as_a_whole_gave_too_much() {
         let limits = Limits { total_bytes: 150_000, ..Limits::default() };
-        let mut budget = Budget::new(&limits);
-        let one = deflated(&noise(100_000));
-        Output::new(&mut budget, 1_000_000).inflate(&one, 0).unwrap();
-        let error = Output::new(&mut budget, 1_000_000).inflate(&one, 0).unwrap_err();
+        let budget = Budget::new(&limits);
+        let one = gzip(&noise(100_000));
+        inflate(&one, &budget, &limits).unwrap();
+        let error = inflate(&one, &budget, &limits).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "total_bytes", max: 150_000 });
-    }
-
-    #[test]
-    fn tells_where_the_stream_ended_and_refuses_a_cut_one() {
-        let mut stream = deflated(&noise(300_000));
-        let len = stream.len();
-        stream.extend_from_slice(b"behind");
-        assert_eq!(inflate(&stream, &Limits::default()).unwrap().1, len);
-        for cut in [0, 1, len / 2, len - 1] {
-            let error = inflate(&stream[..cut], &Limits::default()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Decompress, "{cut}");
-        }
     }
 }

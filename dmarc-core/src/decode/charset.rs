@@ -1,63 +1,92 @@
 //! Bytes → text: byte-order mark, then XML declaration, then the charset of the MIME part, then UTF-8.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Read};
 
-use encoding_rs::{CoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-use crate::error::Result;
+use super::bounded;
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::quirk::{QuirkCode, Quirks};
 
-/// Size of the buffer that is decoded into, in bytes.
-const STEP: usize = 64 << 10;
+/// Space in which any decoder finds room for a character, in bytes.
+const CHARACTER: usize = 32;
 /// Where an XML declaration ends at the latest, in bytes.
 const DECLARATION: usize = 512;
 
 /// Decodes `bytes`; `charset` is what the MIME part says.
 ///
 /// # Errors
-/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if the text is larger than a payload may be.
+/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if the text is larger than what may be held.
 pub(super) fn decode<'a>(
     bytes: &'a [u8],
     charset: Option<&str>,
     limits: &Limits,
-    quirks: &mut Quirks,
+    quirks: &RefCell<Quirks>,
 ) -> Result<Cow<'a, str>> {
     let (encoding, bytes) = detect(bytes, charset, quirks);
-    if encoding == UTF_8 || encoding.is_ascii_compatible() && is_plain_ascii(bytes) {
-        if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
-            Limits::check("payload_bytes", text.len() as u64, limits.payload_bytes)?;
-            return Ok(Cow::Borrowed(text));
-        }
-    } else {
-        quirks.note(QuirkCode::Charset, encoding.name());
+    if (encoding == UTF_8 || encoding.is_ascii_compatible() && is_plain_ascii(bytes))
+        && let Ok(text) = simdutf8::basic::from_utf8(bytes)
+    {
+        return Ok(Cow::Borrowed(text));
     }
-    convert(bytes, encoding, limits, quirks).map(Cow::Owned)
+    let mut decoded = Decoded::new(bytes, encoding, limits, quirks);
+    let text = bounded::collect(&mut decoded, Vec::new(), limits.held_bytes, limits)?;
+    String::from_utf8(text)
+        .map(Cow::Owned)
+        .map_err(|error| Error::new(ErrorKind::Encoding).with_source(error))
+}
+
+/// Whether the encoding can only be told from all bytes, of which `head` is the beginning.
+pub(super) fn needs_whole(head: &[u8], charset: Option<&str>) -> bool {
+    let is_declared = declared(head).and_then(Encoding::for_label).is_some_and(|e| !is_utf_16(e));
+    by_content(head).is_none()
+        && !is_declared
+        && charset.and_then(|label| Encoding::for_label(label.as_bytes())).is_some_and(|e| e != UTF_8)
+}
+
+fn is_utf_16(encoding: &'static Encoding) -> bool {
+    encoding == UTF_16LE || encoding == UTF_16BE
 }
 
 /// The encoding of `bytes`, and `bytes` without byte-order mark.
-fn detect<'a>(bytes: &'a [u8], charset: Option<&str>, quirks: &mut Quirks) -> (&'static Encoding, &'a [u8]) {
-    if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
+pub(super) fn detect<'a>(
+    bytes: &'a [u8],
+    charset: Option<&str>,
+    quirks: &RefCell<Quirks>,
+) -> (&'static Encoding, &'a [u8]) {
+    if let Some((encoding, mark)) = by_content(bytes) {
         return (encoding, bytes.get(mark..).unwrap_or_default());
-    }
-    match bytes {
-        [b'<' | b'{' | b'[', 0, ..] => return (UTF_16LE, bytes),
-        [0, b'<' | b'{' | b'[', ..] => return (UTF_16BE, bytes),
-        _ => {}
     }
     if let Some(label) = declared(bytes) {
         match Encoding::for_label(label) {
             // The declaration could be read byte by byte: it is not UTF-16, whatever it says (.NET's StringWriter).
-            Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => {
-                quirks.note(QuirkCode::Mislabelled, format!("encoding={}", encoding.name()));
+            Some(encoding) if is_utf_16(encoding) => {
+                let detail = format!("encoding={}", encoding.name());
+                quirks.borrow_mut().note(QuirkCode::Mislabelled, detail);
             }
             Some(encoding) => return (encoding, bytes),
-            None => quirks.note(QuirkCode::Charset, format!("unknown {}", String::from_utf8_lossy(label))),
+            None => {
+                let detail = format!("unknown {}", String::from_utf8_lossy(label));
+                quirks.borrow_mut().note(QuirkCode::Charset, detail);
+            }
         }
     }
     let labelled =
         charset.and_then(|label| Encoding::for_label(label.as_bytes())).filter(|e| is_credible(e, bytes));
     (labelled.unwrap_or(UTF_8), bytes)
+}
+
+/// The encoding that the first bytes show, and the length of the byte-order mark.
+fn by_content(bytes: &[u8]) -> Option<(&'static Encoding, usize)> {
+    match bytes {
+        [b'<' | b'{' | b'[', 0, ..] => Some((UTF_16LE, 0)),
+        [0, b'<' | b'{' | b'[', ..] => Some((UTF_16BE, 0)),
+        _ => Encoding::for_bom(bytes),
+    }
 }
 
 /// Whether a charset that only the mail names can be right: gateways label UTF-8 as anything.
@@ -84,32 +113,103 @@ fn declared(bytes: &[u8]) -> Option<&[u8]> {
     value.get(..memchr::memchr(*quote, value)?)
 }
 
-/// Decodes step by step through a buffer of fixed size, so that the text cannot outgrow its ceiling by more than that.
-fn convert(
-    bytes: &[u8],
+/// UTF-8 from bytes of any encoding, in pieces of fixed size.
+///
+/// What cannot be decoded is replaced. Reading gives an [`Error`](crate::Error) of kind
+/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if the text is larger than a payload may be.
+pub(super) struct Decoded<'q, R> {
+    source: R,
     encoding: &'static Encoding,
-    limits: &Limits,
-    quirks: &mut Quirks,
-) -> Result<String> {
-    let mut decoder = encoding.new_decoder_without_bom_handling();
-    let mut buffer = "\0".repeat(STEP);
-    let mut text = String::with_capacity(bytes.len());
-    let mut rest = bytes;
-    let mut is_bad = false;
-    loop {
-        let (result, read, written, had_errors) = decoder.decode_to_str(rest, &mut buffer, true);
-        text.push_str(buffer.get(..written).unwrap_or_default());
-        rest = rest.get(read..).unwrap_or_default();
-        is_bad |= had_errors;
-        Limits::check("payload_bytes", text.len() as u64, limits.payload_bytes)?;
-        if result == CoderResult::InputEmpty {
-            break;
+    decoder: Decoder,
+    input: Vec<u8>,
+    at: usize,
+    /// Decoded bytes that did not fit where they were to go.
+    aside: VecDeque<u8>,
+    is_last: bool,
+    is_done: bool,
+    /// Text given so far, and what there may be, in bytes.
+    given: u64,
+    max: u64,
+    quirks: &'q RefCell<Quirks>,
+}
+
+impl<'q, R: Read> Decoded<'q, R> {
+    pub(super) fn new(
+        source: R,
+        encoding: &'static Encoding,
+        limits: &Limits,
+        quirks: &'q RefCell<Quirks>,
+    ) -> Self {
+        Self {
+            source,
+            encoding,
+            decoder: encoding.new_decoder_without_bom_handling(),
+            input: Vec::new(),
+            at: 0,
+            aside: VecDeque::new(),
+            is_last: false,
+            is_done: false,
+            given: 0,
+            max: limits.payload_bytes,
+            quirks,
         }
     }
-    if is_bad {
-        quirks.note(QuirkCode::BadEncoding, encoding.name());
+
+    fn receive(&mut self) -> Result<()> {
+        self.input.clear();
+        self.at = 0;
+        self.is_last = bounded::fill(&mut self.source, &mut self.input, bounded::STEP)? == 0;
+        if self.encoding != UTF_8 && !(self.encoding.is_ascii_compatible() && is_plain_ascii(&self.input)) {
+            self.note_once(QuirkCode::Charset);
+        }
+        Ok(())
     }
-    Ok(text)
+
+    fn note_once(&self, code: QuirkCode) {
+        let mut quirks = self.quirks.borrow_mut();
+        if !quirks.contains(code) {
+            quirks.note(code, self.encoding.name());
+        }
+    }
+}
+
+impl<R: Read> Read for Decoded<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if to.len() >= CHARACTER && self.aside.is_empty() {
+            return self.decode(to);
+        }
+        // Too small for any character: decode aside, and give that bit by bit.
+        if self.aside.is_empty() {
+            let mut character = [0; CHARACTER];
+            let len = self.decode(&mut character)?;
+            self.aside.extend(character.get(..len).unwrap_or_default());
+        }
+        self.aside.read(to)
+    }
+}
+
+impl<R: Read> Decoded<'_, R> {
+    /// Decodes some text into `to`; 0 bytes at the end. Invariant: nothing is set aside.
+    fn decode(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while !self.is_done {
+            if self.at == self.input.len() && !self.is_last {
+                self.receive()?;
+            }
+            let input = self.input.get(self.at..).unwrap_or_default();
+            let (result, read, written, is_bad) = self.decoder.decode_to_utf8(input, to, self.is_last);
+            self.at += read;
+            if is_bad {
+                self.note_once(QuirkCode::BadEncoding);
+            }
+            self.is_done = self.is_last && result == CoderResult::InputEmpty;
+            if written > 0 {
+                self.given += written as u64;
+                Limits::check("payload_bytes", self.given, self.max)?;
+                return Ok(written);
+            }
+        }
+        Ok(0)
+    }
 }
 
 #[cfg(test)]
@@ -117,9 +217,9 @@ mod tests {
     use super::*;
 
     fn run(bytes: &[u8], charset: Option<&str>) -> (String, Vec<QuirkCode>) {
-        let mut quirks = Quirks::default();
-        let text = decode(bytes, charset, &Limits::default(), &mut quirks).unwrap().into_owned();
-        (text, quirks.as_slice().iter().map(|quirk| quirk.code).collect())
+        let quirks = RefCell::default();
+        let text = decode(bytes, charset, &Limits::default(), &quirks).unwrap().into_owned();
+        (text, quirks.into_inner().as_slice().iter().map(|quirk| quirk.code).collect())
     }
 
     fn utf16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -169,7 +269,7 @@ mod tests {
     fn counts_the_text_and_not_the_bytes_against_the_limit() {
         let limits = Limits { payload_bytes: 100, ..Limits::default() };
         let bytes = [b"<?xml version='1.0' encoding='latin1'?>".as_slice(), &[0xfc; 60]].concat();
-        let error = decode(&bytes, None, &limits, &mut Quirks::default()).unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::LimitExceeded { limit: "payload_bytes", max: 100 });
+        let error = decode(&bytes, None, &limits, &RefCell::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "payload_bytes", max: 100 });
     }
 }

@@ -3,7 +3,12 @@
 //! Bytes behind the last valid member are tolerated. A member that is damaged or cut short makes the whole file an
 //! error: part of a report would give wrong counts.
 
-use super::bounded::{Budget, Output};
+use std::cell::RefCell;
+use std::io::{self, Read};
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use super::bounded::{self, Inflate, STEP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::quirk::{QuirkCode, Quirks};
 
@@ -15,41 +20,182 @@ const EXTRA: u8 = 4;
 const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 
-/// Inflates every member and joins what they hold.
+/// The longest header that is read, in bytes: the field of its extra data may have 64 KiB.
+const HEADER: usize = 128 << 10;
+const TRAILER: usize = 8;
+
+/// What the members of a file hold, one behind the other.
 ///
-/// # Errors
-/// - [`ErrorKind::LimitExceeded`] if a ceiling is reached.
-/// - [`ErrorKind::Decompress`] if a member is damaged or cut short.
-pub(super) fn inflate(input: &[u8], budget: &mut Budget, quirks: &mut Quirks) -> Result<Vec<u8>> {
-    let max = budget.max_payload();
-    let mut output = Output::new(budget, max);
-    let mut at = 0;
-    loop {
-        let rest = input.get(at..).unwrap_or_default();
-        at += member(rest, at, &mut output).ok_or_else(damaged)??;
-        let rest = input.get(at..).unwrap_or_default();
-        if rest.is_empty() {
-            break;
-        }
-        if !rest.starts_with(b"\x1f\x8b\x08") {
-            quirks.note(QuirkCode::TrailingBytes, format!("{} bytes", rest.len()));
-            break;
-        }
-    }
-    Ok(output.into_bytes())
+/// Reading gives an [`Error`] of kind [`ErrorKind::Decompress`] if a member is damaged or cut short; what came before is
+/// worth nothing then.
+pub(super) struct Members<'q, R> {
+    source: R,
+    /// Received bytes, used up to `at`.
+    input: Vec<u8>,
+    at: usize,
+    is_last: bool,
+    /// Compressed bytes received before those of `input`.
+    before: u64,
+    stream: Decompress,
+    crc: Crc,
+    place: Place,
+    /// Bytes met behind the last member.
+    trailing: u64,
+    quirks: &'q RefCell<Quirks>,
 }
 
-/// Inflates the member at the beginning of `input` and tells its size; `None` if header or trailer are not whole.
-fn member(input: &[u8], before: usize, output: &mut Output<'_>) -> Option<Result<usize>> {
-    let header = header_len(input)?;
-    let from = output.len();
-    let taken = match output.inflate(input.get(header..)?, before + header) {
-        Ok(taken) => taken,
-        Err(error) => return Some(Err(error)),
-    };
-    let end = header + taken;
-    let (crc, size) = (word(input, end)?, word(input, end + 4)?);
-    Some(if output.checksum(from) == (crc, size) { Ok(end + 8) } else { Err(damaged()) })
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    FirstHeader,
+    Body,
+    Trailer,
+    /// A further header, or something that is none.
+    Behind,
+    End,
+}
+
+impl<'q, R: Read> Members<'q, R> {
+    pub(super) fn new(source: R, quirks: &'q RefCell<Quirks>) -> Self {
+        Self {
+            source,
+            input: Vec::new(),
+            at: 0,
+            is_last: false,
+            before: 0,
+            stream: Decompress::new(false),
+            crc: Crc::new(),
+            place: Place::FirstHeader,
+            trailing: 0,
+            quirks,
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.input.get(self.at..).unwrap_or_default()
+    }
+
+    /// Receives more input behind what is not used yet.
+    fn receive(&mut self) -> Result<()> {
+        self.before += self.at as u64;
+        self.input.drain(..self.at);
+        self.at = 0;
+        self.is_last = bounded::fill(&mut self.source, &mut self.input, STEP)? == 0;
+        Ok(())
+    }
+
+    /// Makes sure that `len` bytes are there, as far as the source has them.
+    fn need(&mut self, len: usize) -> Result<()> {
+        while self.rest().len() < len && !self.is_last {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next body, or to the end.
+    fn advance(&mut self) -> Result<()> {
+        match self.place {
+            Place::Behind => {
+                self.need(MAGIC.len() + 1)?;
+                if !self.rest().starts_with(b"\x1f\x8b\x08") {
+                    return self.pass_over_trailing();
+                }
+                self.header()
+            }
+            Place::FirstHeader => self.header(),
+            Place::Trailer => self.trailer(),
+            Place::Body | Place::End => Ok(()),
+        }
+    }
+
+    fn header(&mut self) -> Result<()> {
+        let len = loop {
+            if let Some(len) = header_len(self.rest()) {
+                break len;
+            }
+            if self.is_last || self.rest().len() > HEADER {
+                return Err(damaged());
+            }
+            self.receive()?;
+        };
+        self.at += len;
+        self.stream.reset(false);
+        self.crc.reset();
+        self.place = Place::Body;
+        Ok(())
+    }
+
+    fn trailer(&mut self) -> Result<()> {
+        self.need(TRAILER)?;
+        let (crc, size) = (word(self.rest(), 0), word(self.rest(), 4));
+        if (crc, size) != (Some(self.crc.sum()), Some(self.crc.amount())) {
+            return Err(damaged());
+        }
+        self.at += TRAILER;
+        self.place = Place::Behind;
+        Ok(())
+    }
+
+    fn pass_over_trailing(&mut self) -> Result<()> {
+        loop {
+            self.trailing += self.rest().len() as u64;
+            self.at = self.input.len();
+            if self.is_last {
+                break;
+            }
+            self.receive()?;
+        }
+        if self.trailing > 0 {
+            self.quirks.borrow_mut().note(QuirkCode::TrailingBytes, format!("{} bytes", self.trailing));
+        }
+        self.place = Place::End;
+        Ok(())
+    }
+
+    /// Inflates some of a body; 0 bytes at its end, and where more input is needed first.
+    fn inflate(&mut self, to: &mut [u8]) -> Result<usize> {
+        let (taken, given) = (self.stream.total_in(), self.stream.total_out());
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let status = self
+            .stream
+            .decompress(rest, to, FlushDecompress::None)
+            .map_err(|error| damaged().with_source(error))?;
+        let taken = usize::try_from(self.stream.total_in() - taken).unwrap_or(usize::MAX);
+        let given = usize::try_from(self.stream.total_out() - given).unwrap_or(usize::MAX);
+        self.at += taken;
+        self.crc.update(to.get(..given).unwrap_or_default());
+        if status == Status::StreamEnd {
+            self.place = Place::Trailer;
+        } else if given == 0 && taken == 0 {
+            if self.is_last {
+                return Err(damaged());
+            }
+            self.receive()?;
+        }
+        Ok(given)
+    }
+}
+
+impl<R: Read> Read for Members<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while !to.is_empty() {
+            match self.place {
+                Place::End => break,
+                Place::Body => match self.inflate(to)? {
+                    0 => {}
+                    given => return Ok(given),
+                },
+                _ => self.advance()?,
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl<R: Read> Inflate for Members<'_, R> {
+    fn taken(&self) -> u64 {
+        self.before + self.at as u64
+    }
 }
 
 /// The size of a member's header; `None` if it is not one.
@@ -98,29 +244,30 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn run(input: &[u8]) -> (Result<Vec<u8>>, Quirks) {
-        let mut quirks = Quirks::default();
-        (inflate(input, &mut Budget::new(&Limits::default()), &mut quirks), quirks)
+    /// What the members hold, and how many bytes stand behind them.
+    fn run(input: &[u8]) -> (Result<Vec<u8>>, u64) {
+        let (limits, quirks) = (Limits::default(), RefCell::default());
+        let mut members = Members::new(input, &quirks);
+        let bytes = bounded::collect(&mut members, Vec::new(), limits.held_bytes, &limits);
+        (bytes, members.trailing)
     }
 
     #[test]
-    fn joins_concatenated_members() {
-        let (bytes, quirks) = run(&[gzip(b"<feed"), gzip(b"back/>")].concat());
-        assert_eq!(bytes.unwrap(), b"<feedback/>");
-        assert!(quirks.as_slice().is_empty());
+    fn z03_joins_concatenated_members() {
+        let (bytes, trailing) = run(&[gzip(b"<feed"), gzip(b"back/>")].concat());
+        assert_eq!((bytes.unwrap().as_slice(), trailing), (&b"<feedback/>"[..], 0));
     }
 
     #[test]
     fn passes_over_bytes_behind_the_last_member() {
-        for tail in [&b"\r\n"[..], b"\0\0\0\0", b"\x1f\x8b", b"garbage"] {
-            let (bytes, quirks) = run(&[&gzip(b"text"), tail].concat());
-            assert_eq!(bytes.unwrap(), b"text");
-            assert!(quirks.contains(QuirkCode::TrailingBytes));
+        for tail in [&b"\r\n"[..], b"\0\0\0\0", b"\x1f\x8b", b"garbage", &vec![0; 100_000]] {
+            let (bytes, trailing) = run(&[&gzip(b"text"), tail].concat());
+            assert_eq!((bytes.unwrap().as_slice(), trailing), (&b"text"[..], tail.len() as u64));
         }
     }
 
     #[test]
-    fn refuses_every_cut_of_a_file() {
+    fn z04_refuses_every_cut_of_a_file() {
         let whole = gzip(b"some text that is long enough to be compressed, compressed, compressed");
         for cut in 0..whole.len() {
             assert_eq!(run(&whole[..cut]).0.unwrap_err().kind(), ErrorKind::Decompress, "{cut}");
@@ -143,10 +290,16 @@ mod tests {
     }
 
     #[test]
-    fn checks_the_limit_over_all_members() {
-        let limits = Limits { payload_bytes: 7, ..Limits::default() };
-        let two = [gzip(b"1234"), gzip(b"5678")].concat();
-        let error = inflate(&two, &mut Budget::new(&limits), &mut Quirks::default()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "payload_bytes", max: 7 });
+    fn gives_the_same_however_small_the_pieces() {
+        let whole = [gzip(b"first "), gzip(&[b'x'; 5_000]), b"behind".to_vec()].concat();
+        let quirks = RefCell::default();
+        let mut members = Members::new(whole.as_slice(), &quirks);
+        let mut pieces = Vec::new();
+        let mut piece = [0; 3];
+        while let Ok(read @ 1..) = members.read(&mut piece) {
+            pieces.extend_from_slice(&piece[..read]);
+        }
+        assert_eq!(pieces, run(&whole).0.unwrap());
+        assert_eq!(members.trailing, 6);
     }
 }

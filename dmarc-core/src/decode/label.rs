@@ -11,6 +11,8 @@ pub(super) struct Label {
     form: Option<Form>,
     /// What the label says of the payload inside a container.
     inner: Option<Form>,
+    /// Whether it is that of a container's only content, which may not be empty.
+    is_content: bool,
     charset: Option<String>,
     text: String,
 }
@@ -36,18 +38,18 @@ impl Label {
             None => (by_name, header.file_name.clone()),
         };
         let inner = if header.media.starts_with("application/tlsrpt") { Some(Form::Json) } else { inner };
-        Self { form, inner, charset: header.charset.clone(), text }
+        Self { form, inner, is_content: false, charset: header.charset.clone(), text }
     }
 
     /// The label of an archive entry.
     pub(super) fn of_entry(name: &str) -> Self {
         let (form, inner) = by_name(name);
-        Self { form, inner, charset: None, text: name.to_owned() }
+        Self { form, inner, is_content: false, charset: None, text: name.to_owned() }
     }
 
     /// The label of what a single-file container holds.
     pub(super) fn inside(&self) -> Self {
-        Self { form: self.inner, inner: None, charset: None, text: self.text.clone() }
+        Self { form: self.inner, inner: None, is_content: true, charset: None, text: self.text.clone() }
     }
 
     pub(super) fn charset(&self) -> Option<&str> {
@@ -70,12 +72,13 @@ impl Label {
 
     /// Why an empty part with this label is no report; `None` if the label claims none.
     pub(super) fn empty(&self) -> Option<Error> {
-        let kind = match self.form? {
-            Form::Gzip => ErrorKind::Decompress,
-            Form::Zip => ErrorKind::Archive,
-            Form::Xml => ErrorKind::Xml,
-            Form::Json => ErrorKind::Json,
-            Form::Other => return None,
+        let kind = match self.form {
+            Some(Form::Gzip) => ErrorKind::Decompress,
+            Some(Form::Zip) => ErrorKind::Archive,
+            Some(Form::Json) => ErrorKind::Json,
+            Some(Form::Xml) => ErrorKind::Xml,
+            _ if self.is_content => ErrorKind::Xml,
+            _ => return None,
         };
         Some(Error::new(kind).with_source("nothing in it"))
     }

@@ -1,7 +1,8 @@
 //! Received bytes → payloads. Knows containers and no report format: whoever calls decides what a payload is.
 //!
 //! Content decides and labels never do. Every leaf of a MIME tree is opened, each container inside it too, and every
-//! text that could be a report is handed over. At most one payload and the containers around it are in memory.
+//! text that could be a report is handed over. XML in a container is inflated and decoded in pieces while it is read;
+//! anything else is held as a whole, within [`Limits::held_bytes`].
 //!
 //! *Not supported:* 7z, rar, bzip2, TNEF; encrypted archives are refused.
 
@@ -19,32 +20,37 @@ mod transfer;
 mod zip;
 
 use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::io::Read;
 
 pub use self::info::MessageInfo;
 
-use self::bounded::Budget;
+pub(crate) use self::bounded::drain;
+use self::bounded::{Bounded, Budget};
 use self::label::Label;
 use self::sniff::Kind;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::quirk::Quirks;
 
 /// One text that was found, or why something that should have held one could not be opened.
-#[derive(Debug)]
 pub(crate) struct Piece<'a> {
     /// Where it was: MIME part number, file name, names inside containers; empty for a bare payload.
     pub(crate) part: &'a str,
     /// The text.
-    pub(crate) content: Result<Payload<'a>>,
+    pub(crate) content: Result<Text<'a>>,
+    /// What was odd on the way to the text; known in full once that is read to its end.
+    pub(crate) quirks: &'a RefCell<Quirks>,
     /// The message or header that stands beside a feedback report, decoded.
     pub(crate) included: Option<&'a [u8]>,
 }
 
-/// A text, and what was odd on the way to it.
-#[derive(Debug)]
-pub(crate) struct Payload<'a> {
-    pub(crate) text: Cow<'a, str>,
-    pub(crate) quirks: Quirks,
+/// A text.
+pub(crate) enum Text<'a> {
+    /// Something other than XML.
+    Whole(Cow<'a, str>),
+    /// XML in UTF-8. It is not whole before its end was read: a container may turn out to be damaged.
+    Xml(&'a mut (dyn Read + 'a)),
 }
 
 /// Hands every text of `input` to `each`, in the order of the bytes; the result is about the message, if it is one.
@@ -53,14 +59,15 @@ pub(crate) fn payloads(
     limits: &Limits,
     each: &mut dyn FnMut(Piece<'_>),
 ) -> Option<MessageInfo> {
-    let mut walk = Walk { limits, budget: Budget::new(limits), parts: 0, each };
+    let budget = Budget::new(limits);
+    let mut walk = Walk { limits, budget: &budget, parts: 0, each };
     let item = Item::default();
     if let Err(error) = Limits::check("message_bytes", input.len() as u64, limits.message_bytes) {
         walk.refuse(&item, error);
         return None;
     }
     if sniff::kind(input) != Kind::Mail {
-        walk.content(item, input);
+        walk.content(&item, input);
         return None;
     }
     let message = sniff::mail(input).unwrap_or(input);
@@ -69,10 +76,13 @@ pub(crate) fn payloads(
     Some(info)
 }
 
+/// The beginning of a container's content by which its kind is told, in bytes.
+const HEAD: usize = 16 << 10;
+
 /// The state of one call of [`payloads`].
 struct Walk<'w> {
     limits: &'w Limits,
-    budget: Budget,
+    budget: &'w Budget,
     /// MIME parts met so far.
     parts: u64,
     each: &'w mut dyn FnMut(Piece<'_>),
@@ -86,7 +96,9 @@ struct Item<'a> {
     included: Option<&'a [u8]>,
     /// Containers around it. Invariant: at most `Limits::nesting`, which bounds the recursion.
     depth: u32,
-    quirks: Quirks,
+    /// Bytes that are held of the containers around it.
+    held: Cell<u64>,
+    quirks: RefCell<Quirks>,
 }
 
 impl Item<'_> {
@@ -96,7 +108,20 @@ impl Item<'_> {
             part: name::join(&self.part, name),
             label: Label::of_entry(name),
             included: None,
-            depth: self.depth,
+            depth: self.depth + 1,
+            held: self.held.clone(),
+            quirks: self.quirks.clone(),
+        }
+    }
+
+    /// What is known of the content of a single-file container.
+    fn inside(&self) -> Item<'static> {
+        Item {
+            part: self.part.clone(),
+            label: self.label.inside(),
+            included: None,
+            depth: self.depth + 1,
+            held: self.held.clone(),
             quirks: self.quirks.clone(),
         }
     }
@@ -104,51 +129,78 @@ impl Item<'_> {
 
 impl Walk<'_> {
     /// Opens `bytes` as what they are.
-    fn content(&mut self, mut item: Item<'_>, bytes: &[u8]) {
+    fn content(&mut self, item: &Item<'_>, bytes: &[u8]) {
         if bytes.trim_ascii().is_empty() {
             if let Some(error) = item.label.empty() {
-                self.refuse(&item, error);
+                self.refuse(item, error);
             }
             return;
         }
         let kind = sniff::kind(bytes);
-        item.label.compare(kind, &mut item.quirks);
+        item.label.compare(kind, &mut item.quirks.borrow_mut());
         match kind {
-            Kind::Xml | Kind::Json | Kind::Fields => return self.text(item, bytes),
+            Kind::Xml => return self.xml(item, bytes),
+            Kind::Json | Kind::Fields => return self.text(item, bytes),
             Kind::Unknown => return,
             Kind::Gzip | Kind::Zip | Kind::Tar | Kind::Base64 | Kind::Mail => {}
         }
         if item.depth >= self.limits.nesting {
-            return self.refuse(&item, Error::limit("nesting", u64::from(self.limits.nesting)));
+            return self.refuse(item, Error::limit("nesting", u64::from(self.limits.nesting)));
         }
-        item.depth += 1;
         match kind {
-            Kind::Gzip => self.gzip(item, bytes),
-            Kind::Zip => self.zip(&item, bytes),
-            Kind::Tar => self.tar(&item, bytes),
-            Kind::Base64 => self.content(item, &transfer::base64(bytes)),
-            _ => self.message(&item, bytes),
-        }
-    }
-
-    fn text(&mut self, mut item: Item<'_>, bytes: &[u8]) {
-        let content = charset::decode(bytes, item.label.charset(), self.limits, &mut item.quirks)
-            .map(|text| Payload { text, quirks: std::mem::take(&mut item.quirks) });
-        (self.each)(Piece { part: &item.part, content, included: item.included });
-    }
-
-    fn gzip(&mut self, mut item: Item<'_>, bytes: &[u8]) {
-        match gzip::inflate(bytes, &mut self.budget, &mut item.quirks) {
-            Ok(inflated) => {
-                item.label = item.label.inside();
-                if inflated.trim_ascii().is_empty() {
-                    let error = item.label.empty().unwrap_or_else(|| Error::new(ErrorKind::Xml));
-                    return self.refuse(&item, error);
-                }
-                self.content(item, &inflated);
+            Kind::Gzip => self.gzip(&item.inside(), bytes),
+            Kind::Zip => self.zip(item, bytes),
+            Kind::Tar => self.tar(item, bytes),
+            Kind::Base64 => {
+                let inside = Item { label: item.label.clone(), ..item.inside() };
+                self.content(&inside, &transfer::base64(bytes));
             }
-            Err(error) => self.refuse(&item, error),
+            _ => self.message(&item.inside(), bytes),
         }
+    }
+
+    fn xml(&mut self, item: &Item<'_>, bytes: &[u8]) {
+        let (encoding, bytes) = charset::detect(bytes, item.label.charset(), &item.quirks);
+        let mut text = charset::Decoded::new(bytes, encoding, self.limits, &item.quirks);
+        self.give(item, Ok(Text::Xml(&mut text)));
+    }
+
+    fn text(&mut self, item: &Item<'_>, bytes: &[u8]) {
+        let content = charset::decode(bytes, item.label.charset(), self.limits, &item.quirks);
+        self.give(item, content.map(Text::Whole));
+    }
+
+    /// Opens what `source` inflates: in pieces where that can be, and else as a whole.
+    fn inflated(&mut self, item: &Item<'_>, source: &mut dyn Read) {
+        if let Err(error) = self.try_inflated(item, source) {
+            self.refuse(item, error);
+        }
+    }
+
+    fn try_inflated(&mut self, item: &Item<'_>, source: &mut dyn Read) -> Result<()> {
+        let mut head = Vec::new();
+        while head.len() < HEAD && bounded::fill(source, &mut head, HEAD)? > 0 {}
+        let kind = sniff::kind(&head);
+        if kind == Kind::Xml && !charset::needs_whole(&head, item.label.charset()) {
+            item.label.compare(kind, &mut item.quirks.borrow_mut());
+            let (encoding, rest) = charset::detect(&head, item.label.charset(), &item.quirks);
+            let mut text = charset::Decoded::new(rest.chain(source), encoding, self.limits, &item.quirks);
+            self.give(item, Ok(Text::Xml(&mut text)));
+            return Ok(());
+        }
+        if kind == Kind::Unknown && !head.trim_ascii().is_empty() {
+            return drain(source);
+        }
+        let max = self.limits.held_bytes.saturating_sub(item.held.get());
+        let bytes = bounded::collect(source, head, max, self.limits)?;
+        item.held.set(item.held.get() + bytes.len() as u64);
+        self.content(item, &bytes);
+        Ok(())
+    }
+
+    fn gzip(&mut self, item: &Item<'_>, source: impl Read) {
+        let members = gzip::Members::new(source, &item.quirks);
+        self.inflated(item, &mut Bounded::new(members, self.budget));
     }
 
     fn zip(&mut self, item: &Item<'_>, bytes: &[u8]) {
@@ -159,11 +211,14 @@ impl Walk<'_> {
         if archive.is_document() {
             return;
         }
-        while let Some((name, inflated)) = archive.next_file(&mut self.budget) {
+        while let Some((name, content)) = archive.next_file() {
             let entry = item.entry(&name);
-            match inflated {
-                Ok(inflated) => self.content(entry, &inflated),
+            match content {
+                Ok(content) => self.inflated(&entry, &mut Bounded::new(content, self.budget)),
                 Err(error) => self.refuse(&entry, error),
+            }
+            if self.budget.is_spent() {
+                return;
             }
         }
         if let Err(error) = archive.finish() {
@@ -175,7 +230,7 @@ impl Walk<'_> {
         match tar::files(bytes, self.limits.entries) {
             Ok(files) => {
                 for (name, content) in files.into_iter().filter(|(name, _)| !name::is_passed_over(name)) {
-                    self.content(item.entry(&name), content);
+                    self.content(&item.entry(&name), content);
                 }
             }
             Err(error) => self.refuse(item, error),
@@ -188,21 +243,27 @@ impl Walk<'_> {
             Err(error) => return self.refuse(item, error),
         };
         for leaf in leaves {
-            let body = leaf.body();
             let included = leaf.included();
             let part = Item {
                 part: name::join(&name::join(&item.part, &leaf.number), &leaf.header.file_name),
                 label: Label::of_part(&leaf.header),
                 included: included.as_deref(),
                 depth: item.depth,
+                held: item.held.clone(),
                 quirks: item.quirks.clone(),
             };
-            if leaf.is_feedback() { self.text(part, &body) } else { self.content(part, &body) }
+            let body = leaf.body();
+            if leaf.is_feedback() { self.text(&part, &body) } else { self.content(&part, &body) }
         }
     }
 
+    fn give<'p>(&mut self, item: &'p Item<'_>, content: Result<Text<'p>>) {
+        let Item { part, included, quirks, .. } = item;
+        (self.each)(Piece { part, content, quirks, included: *included });
+    }
+
     fn refuse(&mut self, item: &Item<'_>, error: Error) {
-        (self.each)(Piece { part: &item.part, content: Err(error), included: None });
+        self.give(item, Err(error));
     }
 }
 

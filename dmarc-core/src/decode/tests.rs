@@ -1,4 +1,4 @@
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use ::zip::ZipWriter;
 use ::zip::write::SimpleFileOptions;
@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::quirk::QuirkCode;
 
 const XML: &str = "<?xml version=\"1.0\"?><feedback><report_metadata/></feedback>";
@@ -82,16 +83,23 @@ type Found = (String, std::result::Result<String, ErrorKind>, Vec<QuirkCode>);
 fn run_with(input: &[u8], limits: &Limits) -> Vec<Found> {
     let mut found = Vec::new();
     payloads(input, limits, &mut |piece| {
-        let (content, quirks) = match piece.content {
-            Ok(payload) => (
-                Ok(payload.text.into_owned()),
-                payload.quirks.as_slice().iter().map(|quirk| quirk.code).collect(),
-            ),
-            Err(error) => (Err(error.kind()), Vec::new()),
-        };
-        found.push((piece.part.to_owned(), content, quirks));
+        let content = whole(piece.content);
+        let quirks = piece.quirks.borrow().as_slice().iter().map(|quirk| quirk.code).collect();
+        let quirks = if content.is_ok() { quirks } else { Vec::new() };
+        found.push((piece.part.to_owned(), content.map_err(|error| error.kind()), quirks));
     });
     found
+}
+
+fn whole(text: Result<Text<'_>>) -> Result<String> {
+    let mut read = String::new();
+    match text? {
+        Text::Whole(text) => read = text.into_owned(),
+        Text::Xml(source) => {
+            source.take(100 << 20).read_to_string(&mut read).map_err(Error::of_read)?;
+        }
+    }
+    Ok(read)
 }
 
 fn run(input: &[u8]) -> Vec<Found> {
@@ -267,7 +275,7 @@ fn hands_over_a_feedback_report_with_what_it_includes_and_does_not_search_that()
     let mut found = Vec::new();
     payloads(&message, &Limits::default(), &mut |piece| {
         let included = piece.included.map(<[u8]>::to_vec);
-        found.push((piece.part.to_owned(), piece.content.unwrap().text.into_owned(), included));
+        found.push((piece.part.to_owned(), whole(piece.content).unwrap(), included));
     });
     assert_eq!(found, [("2".to_owned(), feedback.to_owned(), Some(sample))]);
 }
@@ -353,8 +361,8 @@ fn counts_entries_that_overlap_as_often_as_they_are_read() {
         overlapping.copy_within(entries[0] + 10..entries[0] + 28, at + 10);
         overlapping[at + 42..at + 46].fill(0);
     }
-    let limits = Limits { payload_bytes: 500_000, ..Limits::default() };
-    assert_eq!(run_with(&overlapping, &limits), [refused("b.xml", limit("payload_bytes", 500_000))]);
+    let limits = Limits { total_bytes: 500_000, ..Limits::default() };
+    assert_eq!(run_with(&overlapping, &limits), [refused("b.xml", limit("total_bytes", 500_000))]);
 }
 
 #[test]

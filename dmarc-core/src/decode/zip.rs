@@ -3,12 +3,13 @@
 //! *Not supported:* encryption, archives in several volumes, methods other than stored and deflated. Sizes in the
 //! directory are not trusted: what counts are the bytes that really come out.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 
 use ::zip::ZipArchive;
+use ::zip::read::ZipFile;
 use ::zip::result::ZipError;
 
-use super::bounded::{Budget, Output};
+use super::bounded::Inflate;
 use super::name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -26,8 +27,6 @@ pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     size: usize,
     next: usize,
-    /// Bytes that the entries may still give together.
-    left: u64,
     files: usize,
 }
 
@@ -44,7 +43,7 @@ impl<'a> Archive<'a> {
         Limits::check("entries", records / 16, limits.entries)
             .map_err(|_| Error::limit("entries", limits.entries))?;
         let zip = ZipArchive::new(Cursor::new(input)).map_err(archive_error)?;
-        let archive = Self { zip, size: input.len(), next: 0, left: limits.payload_bytes, files: 0 };
+        let archive = Self { zip, size: input.len(), next: 0, files: 0 };
         if !archive.is_document() {
             Limits::check("entries", archive.zip.len() as u64, limits.entries)?;
         }
@@ -57,8 +56,8 @@ impl<'a> Archive<'a> {
         DOCUMENTS.iter().any(|name| first.starts_with(name.as_bytes()))
     }
 
-    /// Inflates the next file: its name, and its bytes or why they cannot be had. `None` at the end.
-    pub(super) fn next_file(&mut self, budget: &mut Budget) -> Option<(String, Result<Vec<u8>>)> {
+    /// Finds the next file: its name, and its content or why it cannot be had. `None` at the end.
+    pub(super) fn next_file(&mut self) -> Option<(String, Result<Entry<'_, 'a>>)> {
         loop {
             let index = self.next;
             if index >= self.zip.len() {
@@ -66,15 +65,10 @@ impl<'a> Archive<'a> {
             }
             self.next += 1;
             let path = self.zip.name_for_index(index)?.map(|path| name::clean(&path)).unwrap_or_default();
-            if name::is_passed_over(&path) {
-                continue;
+            if !name::is_passed_over(&path) {
+                self.files += 1;
+                return Some((path, self.entry(index)));
             }
-            self.files += 1;
-            let bytes = self.inflate(index, budget);
-            if matches!(&bytes, Err(e) if is_spent(e.kind())) {
-                self.next = usize::MAX;
-            }
-            return Some((path, bytes));
         }
     }
 
@@ -92,23 +86,40 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    fn inflate(&mut self, index: usize, budget: &mut Budget) -> Result<Vec<u8>> {
+    fn entry(&mut self, index: usize) -> Result<Entry<'_, 'a>> {
         let entry = self.zip.by_index_data(index).map_err(archive_error)?;
         if entry.encrypted() {
             return Err(Error::new(ErrorKind::Encrypted));
         }
-        let compressed = usize::try_from(entry.compressed_size()).unwrap_or(usize::MAX).min(self.size);
-        let mut file = self.zip.by_index(index).map_err(archive_error)?;
-        let mut output = Output::new(budget, self.left);
-        let result = output.read_from(&mut file, compressed);
-        self.left = self.left.saturating_sub(output.len() as u64);
-        result.map(|()| output.into_bytes())
+        let compressed = entry.compressed_size().min(self.size as u64);
+        drop(entry);
+        let file = self.zip.by_index(index).map_err(archive_error)?;
+        Ok(Entry { file, compressed })
     }
 }
 
-/// Whether nothing more may come out of the archive.
-fn is_spent(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::LimitExceeded { limit: "payload_bytes" | "total_bytes", .. })
+/// The content of one file.
+pub(super) struct Entry<'z, 'a> {
+    file: ZipFile<'z, Cursor<&'a [u8]>>,
+    compressed: u64,
+}
+
+impl Read for Entry<'_, '_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.file.read(to).map_err(|error| {
+            if error.kind() == io::ErrorKind::Interrupted {
+                error
+            } else {
+                Error::new(ErrorKind::Decompress).with_source(error).into()
+            }
+        })
+    }
+}
+
+impl Inflate for Entry<'_, '_> {
+    fn taken(&self) -> u64 {
+        self.compressed
+    }
 }
 
 fn archive_error(error: ZipError) -> Error {

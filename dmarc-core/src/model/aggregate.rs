@@ -32,6 +32,9 @@ pub struct AggregateReport<'a> {
     /// The content of `extension`, opaque (RFC 9990, Section 5).
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub extension: Vec<Extension<'a>>,
+    /// Elements that no dialect has and that stand outside of records, as received.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub unknown: Vec<UnknownElement<'a>>,
     /// The records that can be counted, in the order of the report.
     pub records: Vec<Record<'a>>,
     /// The records that cannot be trusted: visible, never counted.
@@ -298,6 +301,9 @@ pub struct Record<'a> {
     /// Extension elements behind `auth_results`, opaque (RFC 9990, Section 5).
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub extensions: Vec<Extension<'a>>,
+    /// Elements that no dialect has at their place, as received.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub unknown: Vec<UnknownElement<'a>>,
 }
 
 /// A record that cannot be trusted, and why.
@@ -432,6 +438,17 @@ pub struct Extension<'a> {
     pub xml: Cow<'a, str>,
 }
 
+/// An element that no dialect has at its place, kept as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct UnknownElement<'a> {
+    /// Local names from the root to the element, joined by `/`; cut behind 120 bytes.
+    pub path: Cow<'a, str>,
+    /// The element as received.
+    pub xml: Cow<'a, str>,
+}
+
 impl AggregateReport<'_> {
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
@@ -442,6 +459,7 @@ impl AggregateReport<'_> {
             report_metadata: self.report_metadata.into_owned(),
             policy_published: self.policy_published.into_owned(),
             extension: self.extension.into_iter().map(Extension::into_owned).collect(),
+            unknown: self.unknown.into_iter().map(UnknownElement::into_owned).collect(),
             records: self.records.into_iter().map(Record::into_owned).collect(),
             rejected_records: self.rejected_records.into_iter().map(RejectedRecord::into_owned).collect(),
         }
@@ -449,7 +467,7 @@ impl AggregateReport<'_> {
 }
 
 impl ReportMetadata<'_> {
-    fn into_owned(self) -> ReportMetadata<'static> {
+    pub(crate) fn into_owned(self) -> ReportMetadata<'static> {
         ReportMetadata {
             org_name: owned(self.org_name),
             email: owned(self.email),
@@ -469,7 +487,7 @@ impl Text<'_> {
 }
 
 impl PolicyPublished<'_> {
-    fn into_owned(self) -> PolicyPublished<'static> {
+    pub(crate) fn into_owned(self) -> PolicyPublished<'static> {
         PolicyPublished {
             domain: self.domain.into_owned(),
             discovery_method: self.discovery_method.map(DiscoveryMethod::into_owned),
@@ -494,12 +512,42 @@ impl Record<'_> {
             identifiers: self.identifiers.into_owned(),
             auth_results: self.auth_results.into_owned(),
             extensions: self.extensions.into_iter().map(Extension::into_owned).collect(),
+            unknown: self.unknown.into_iter().map(UnknownElement::into_owned).collect(),
         }
     }
 }
 
+impl Record<'_> {
+    /// About how much memory the record takes once it is detached, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        /// What an allocation takes beside its bytes.
+        const ALLOCATION: usize = 16;
+        let text = |text: &str| text.len() + ALLOCATION;
+        let note = |note: &Option<Text<'_>>| note.as_ref().map_or(0, |note| text(&note.text) + ALLOCATION);
+        let xml = |xml: &str| text(xml) + 8 * ALLOCATION;
+        let Self { row, identifiers, auth_results, extensions, unknown } = self;
+        let reasons = &row.policy_evaluated.reasons;
+        let mut bytes = size_of::<Self>() + text(identifiers.header_from.as_str());
+        for domain in [&identifiers.envelope_from, &identifiers.envelope_to].into_iter().flatten() {
+            bytes += text(domain.as_str());
+        }
+        bytes += size_of_val(reasons.as_slice())
+            + reasons.iter().map(|r| text(r.kind.as_str()) + note(&r.comment)).sum::<usize>();
+        for dkim in &auth_results.dkim {
+            let selector = dkim.selector.as_deref().map_or(0, text);
+            bytes += size_of_val(dkim) + text(dkim.domain.as_str()) + selector + note(&dkim.human_result);
+        }
+        for spf in &auth_results.spf {
+            bytes += size_of_val(spf) + text(spf.domain.as_str()) + note(&spf.human_result);
+        }
+        bytes += extensions.iter().map(|e| xml(&e.xml) + text(&e.name)).sum::<usize>();
+        bytes += unknown.iter().map(|e| xml(&e.xml) + text(&e.path)).sum::<usize>();
+        bytes as u64
+    }
+}
+
 impl RejectedRecord<'_> {
-    fn into_owned(self) -> RejectedRecord<'static> {
+    pub(crate) fn into_owned(self) -> RejectedRecord<'static> {
         RejectedRecord { index: self.index, reason: self.reason, record: self.record.into_owned() }
     }
 }
@@ -564,8 +612,14 @@ impl SpfAuthResult<'_> {
     }
 }
 
+impl UnknownElement<'_> {
+    pub(crate) fn into_owned(self) -> UnknownElement<'static> {
+        UnknownElement { path: owned(self.path), xml: owned(self.xml) }
+    }
+}
+
 impl Extension<'_> {
-    fn into_owned(self) -> Extension<'static> {
+    pub(crate) fn into_owned(self) -> Extension<'static> {
         Extension { name: owned(self.name), namespace: owned_option(self.namespace), xml: owned(self.xml) }
     }
 }

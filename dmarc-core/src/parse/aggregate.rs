@@ -1,28 +1,27 @@
 //! XML → [`AggregateReport`]: RFC 9990 (Appendix A), RFC 7489 (Appendix C) and the drafts before them, by one union
 //! parser. Elements may come in any order; a report's namespace and version never choose what is accepted.
 //!
+//! [`parse`] reads a text that is in memory, [`Stream`] one that comes in pieces, record by record; both give the same.
+//!
 //! *Not supported:* validation against a schema; partial results of a document that is cut short (refused whole).
 
 mod dialect;
+mod documents;
+mod elements;
+mod stream;
+
+pub use self::stream::Stream;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
-use super::value;
-use super::xml::{Element, Node, Xml};
-use crate::domain::Domain;
-use crate::error::{ErrorKind, Result};
+use self::documents::{Documents, Step, Taken};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-use crate::model::aggregate::{
-    AggregateReport, AuthResults, DateRange, DkimAuthResult, Extension, Identifiers, PolicyEvaluated,
-    PolicyOverride, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord, ReportMetadata, Row,
-    SpfAuthResult, Text,
-};
-use crate::model::auth::{DkimResultCode, SpfResultCode};
+use crate::model::AggregateReport;
+use crate::model::aggregate::UnknownElement;
 use crate::parse::Parsed;
-use crate::quirk::QuirkCode;
-
-/// Signatures of one record beyond which RFC 9990, Section 3.1.3 has them left out.
-const LISTED_SIGNATURES: usize = 100;
+use crate::quirk::{QuirkCode, Quirks};
 
 /// Reads every document of a payload, in order; after an error there are no more.
 ///
@@ -38,438 +37,98 @@ const LISTED_SIGNATURES: usize = 100;
 /// assert_eq!(report.records[0].row.count, 7);
 /// ```
 pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<AggregateReport<'a>>>> {
-    let mut xml = Xml::new(payload, limits);
-    let mut reports = Vec::new();
-    loop {
-        let report = match xml.next_document() {
-            Ok(Some(_)) => Reader { xml: &mut xml, extensions: 0 }.feedback(),
-            Ok(None) => break,
-            // What follows a complete document is not worth losing it.
-            Err(error) if !reports.is_empty() && error.kind() == ErrorKind::Xml => {
-                xml.quirks.note(QuirkCode::TrailingContent, "");
-                break;
+    let mut documents = Documents::new(limits);
+    let mut assembly = Assembly::default();
+    let mut rest = payload;
+    while !assembly.is_done {
+        match documents.step(rest, true) {
+            Ok(Taken { step, unknown, len }) => {
+                match step {
+                    Some(Step::Record(record)) => assembly.report.records.push(record),
+                    Some(step) => assembly.take(step, unknown, &documents),
+                    None => {}
+                }
+                rest = rest.get(len..).unwrap_or_default();
             }
-            Err(error) => Err(error),
-        };
-        let report = report.and_then(|report| {
-            Limits::check("reports", reports.len() as u64 + 1, limits.reports)?;
-            Ok(report)
-        });
-        let failed = report.is_err();
-        let mut quirks = std::mem::take(&mut xml.quirks);
-        if !reports.is_empty() {
+            Err(error) => assembly.fail(error, &mut documents),
+        }
+    }
+    assembly.ready.into()
+}
+
+/// What the steps of a payload make up.
+#[derive(Debug, Default)]
+struct Assembly<'a> {
+    /// The document that is read; its counted records may have gone elsewhere.
+    report: AggregateReport<'a>,
+    /// The last document, which what follows it may still concern.
+    last: Option<Parsed<AggregateReport<'a>>>,
+    /// Documents so far.
+    count: u64,
+    ready: VecDeque<Result<Parsed<AggregateReport<'a>>>>,
+    is_done: bool,
+}
+
+impl<'a> Assembly<'a> {
+    /// Takes in what a step gave, other than a counted record.
+    fn take(&mut self, step: Step<'a>, unknown: Vec<UnknownElement<'a>>, documents: &Documents) {
+        self.report.unknown.extend(unknown);
+        let report = &mut self.report;
+        match step {
+            Step::Passed | Step::Record(_) => {}
+            Step::Begun(namespace) => {
+                self.give_last();
+                self.report =
+                    AggregateReport { namespace: namespace.map(Cow::Owned), ..AggregateReport::default() };
+            }
+            Step::Version(version) => report.version = Some(version),
+            Step::Metadata(metadata) => report.report_metadata = metadata,
+            Step::Policy(policy) => report.policy_published = policy,
+            Step::Extensions(list) => report.extension.extend(list),
+            Step::Rejected(record) => report.rejected_records.push(record),
+            Step::Ended(quirks) => self.end(quirks, documents.limits()),
+            Step::Exhausted(quirks) => self.finish(quirks),
+        }
+    }
+
+    fn end(&mut self, mut quirks: Quirks, limits: &Limits) {
+        if self.count > 0 {
             quirks.note(QuirkCode::ConcatenatedDocuments, "");
         }
-        reports.push(report.map(|report| Parsed::new(report, quirks)));
-        if failed {
-            return reports;
+        self.count += 1;
+        match Limits::check("reports", self.count, limits.reports) {
+            Ok(()) => self.last = Some(Parsed::new(std::mem::take(&mut self.report), quirks)),
+            Err(error) => self.stop(error),
         }
     }
-    if let Some(Ok(last)) = reports.last_mut() {
-        last.quirks.extend(xml.quirks);
-    }
-    reports
-}
 
-struct Reader<'x, 'a> {
-    xml: &'x mut Xml<'a>,
-    /// Extension elements of the report so far.
-    extensions: u64,
-}
-
-/// Keeps the first of several values of an element that occurs once.
-macro_rules! once {
-    ($reader:ident, $slot:expr, $value:expr) => {
-        if $slot.is_some() {
-            $reader.xml.skip_repeated()?;
+    /// Takes in that the next step cannot be done.
+    fn fail(&mut self, error: Error, documents: &mut Documents) {
+        // What follows a complete document is not worth losing it.
+        if self.last.is_some() && error.kind() == ErrorKind::Xml {
+            let mut quirks = documents.take_quirks();
+            quirks.note(QuirkCode::TrailingContent, "");
+            self.finish(quirks);
         } else {
-            $slot = $value;
+            self.stop(error);
         }
-    };
-}
-
-impl<'a> Reader<'_, 'a> {
-    fn feedback(&mut self) -> Result<AggregateReport<'a>> {
-        let mut report = AggregateReport {
-            namespace: self.xml.root_namespace().map(|uri| Cow::Owned(uri.to_owned())),
-            ..AggregateReport::default()
-        };
-        let (mut metadata, mut policy) = (None, None);
-        let mut index = 0;
-        while let Some(element) = self.xml.next_child()? {
-            match (element.is_ours, element.name.as_ref()) {
-                (true, "version") => once!(self, report.version, Some(self.xml.text()?)),
-                (true, "report_metadata") => once!(self, metadata, Some(self.report_metadata()?)),
-                (true, "policy_published") => once!(self, policy, Some(self.policy_published()?)),
-                (true, "extension" | "extensions") => self.extensions(&mut report.extension)?,
-                (true, "record") => {
-                    self.record(index, &mut report)?;
-                    index += 1;
-                    Limits::check("records", index, self.xml.limits.records)?;
-                }
-                (true, _) => self.xml.skip_unknown()?,
-                (false, _) => self.extension(&element, &mut report.extension)?,
-            }
-        }
-        report.report_metadata = metadata.ok_or_else(|| self.missing("report_metadata"))?;
-        report.policy_published = policy.ok_or_else(|| self.missing("policy_published"))?;
-        dialect::note(&report, &mut self.xml.quirks);
-        Ok(report)
     }
 
-    fn report_metadata(&mut self) -> Result<ReportMetadata<'a>> {
-        let mut metadata = ReportMetadata::default();
-        let (mut org_name, mut email, mut report_id, mut date_range) = (None, None, None, None);
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "org_name" => once!(self, org_name, Some(self.xml.text()?)),
-                "email" => once!(self, email, Some(self.xml.text()?)),
-                "extra_contact_info" => {
-                    once!(self, metadata.extra_contact_info, Some(self.lang_text(element)?));
-                }
-                "report_id" => once!(self, report_id, Some(self.xml.text()?)),
-                "date_range" => once!(self, date_range, Some(self.date_range()?)),
-                "error" => {
-                    let error = self.lang_text(element)?;
-                    self.push(&mut metadata.errors, error)?;
-                }
-                "generator" => once!(self, metadata.generator, Some(self.xml.text()?)),
-                _ => self.xml.skip_unknown()?,
-            }
+    fn finish(&mut self, quirks: Quirks) {
+        if let Some(last) = &mut self.last {
+            last.quirks.extend(quirks);
         }
-        metadata.org_name = self.required(org_name, "report_metadata/org_name");
-        metadata.email = self.required(email, "report_metadata/email");
-        metadata.report_id = strip_brackets(self.required(report_id, "report_metadata/report_id"));
-        metadata.date_range = date_range.ok_or_else(|| self.missing("date_range"))?;
-        Ok(metadata)
+        self.give_last();
+        self.is_done = true;
     }
 
-    fn date_range(&mut self) -> Result<DateRange> {
-        let (mut begin, mut end) = (None, None);
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "begin" => once!(self, begin, Some(self.seconds("begin")?)),
-                "end" => once!(self, end, Some(self.seconds("end")?)),
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        let begin = begin.ok_or_else(|| self.missing("begin"))?;
-        let end = end.ok_or_else(|| self.missing("end"))?;
-        let range = DateRange::new(begin, end);
-        if !range.is_plausible() {
-            self.xml.quirks.note(QuirkCode::ImplausiblePeriod, format!("{begin} to {end}"));
-        }
-        Ok(range)
+    fn stop(&mut self, error: Error) {
+        self.give_last();
+        self.ready.push_back(Err(error));
+        self.is_done = true;
     }
 
-    fn seconds(&mut self, name: &'static str) -> Result<i64> {
-        let raw = self.xml.text()?;
-        if raw.is_empty() {
-            return Err(self.missing(name));
-        }
-        let date = value::seconds(&raw).ok_or_else(|| self.xml.error(ErrorKind::BadValue(name)))?;
-        if date.is_odd {
-            self.xml.quirks.note(QuirkCode::NormalizedDate, raw);
-        }
-        Ok(date.value)
-    }
-
-    fn policy_published(&mut self) -> Result<PolicyPublished<'a>> {
-        let mut policy = PolicyPublished::default();
-        let mut domain = None;
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "domain" => once!(self, domain, Some(self.domain()?)),
-                "discovery_method" => once!(self, policy.discovery_method, self.xml.word()?),
-                "p" => once!(self, policy.p, self.xml.word()?),
-                "sp" => once!(self, policy.sp, self.xml.word()?),
-                "np" => once!(self, policy.np, self.xml.word()?),
-                "adkim" => once!(self, policy.adkim, self.xml.word()?),
-                "aspf" => once!(self, policy.aspf, self.xml.word()?),
-                "pct" => once!(self, policy.pct, Some(self.xml.text()?)),
-                "fo" => once!(self, policy.fo, Some(self.xml.text()?)),
-                "testing" | "t" => once!(self, policy.testing, self.xml.word()?),
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        policy.domain = domain.filter(|domain| !domain.is_empty()).ok_or_else(|| self.missing("domain"))?;
-        if policy.p.is_none() {
-            self.xml.quirks.note(QuirkCode::MissingElement, "feedback/policy_published/p");
-        }
-        Ok(policy)
-    }
-
-    fn record(&mut self, index: u64, report: &mut AggregateReport<'a>) -> Result<()> {
-        let mut extensions = Vec::new();
-        let (mut row, mut identifiers, mut auth_results) = (None, None, None);
-        while let Some(element) = self.xml.next_child()? {
-            match (element.is_ours, element.name.as_ref()) {
-                (true, "row") => once!(self, row, Some(self.row()?)),
-                (true, "identifiers" | "identities") => once!(self, identifiers, Some(self.identifiers()?)),
-                (true, "auth_results") => once!(self, auth_results, Some(self.auth_results()?)),
-                (true, "extensions" | "extension") => self.extensions(&mut extensions)?,
-                (true, _) => self.xml.skip_unknown()?,
-                (false, _) => self.extension(&element, &mut extensions)?,
-            }
-        }
-        let (row, fault) = row.unwrap_or_else(|| (Row::default(), Some("row is absent".to_owned())));
-        let identifiers = identifiers.unwrap_or_else(|| self.absent("record/identifiers"));
-        let auth_results = auth_results.unwrap_or_else(|| self.absent("record/auth_results"));
-        let record = Record { row, identifiers, auth_results, extensions };
-        match fault {
-            None => report.records.push(record),
-            Some(reason) => {
-                self.xml.quirks.note(QuirkCode::RejectedRecord, &reason);
-                let rejected = report.rejected_records.len() as u64 + 1;
-                Limits::check("rejected_records", rejected, self.xml.limits.rejected_records)?;
-                report.rejected_records.push(RejectedRecord { index, reason, record });
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a row, and says why it cannot be counted if so.
-    fn row(&mut self) -> Result<(Row<'a>, Option<String>)> {
-        let (mut source_ip, mut count, mut evaluated) = (None, None, None);
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "source_ip" => once!(self, source_ip, Some(self.xml.text()?)),
-                "count" => once!(self, count, Some(self.xml.text()?)),
-                "policy_evaluated" => once!(self, evaluated, Some(self.policy_evaluated()?)),
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        let count = self.count(count.as_deref());
-        let source_ip = self.source_ip(source_ip.as_deref());
-        let policy_evaluated = evaluated.unwrap_or_else(|| self.absent("row/policy_evaluated"));
-        let row = Row {
-            source_ip: source_ip.as_ref().ok().copied().flatten(),
-            count: *count.as_ref().unwrap_or(&0),
-            policy_evaluated,
-        };
-        Ok((row, count.err().or_else(|| source_ip.err())))
-    }
-
-    fn count(&mut self, raw: Option<&str>) -> Result<u64, String> {
-        let raw = raw.ok_or_else(|| "count is absent".to_owned())?;
-        let count = value::count(raw).ok_or_else(|| format!("count is {raw:?}"))?;
-        if count.is_odd {
-            self.xml.quirks.note(QuirkCode::NormalizedCount, raw);
-        }
-        Ok(count.value)
-    }
-
-    fn source_ip(&mut self, raw: Option<&str>) -> Result<Option<std::net::IpAddr>, String> {
-        let raw = raw.unwrap_or_default();
-        if value::is_masked(raw) {
-            self.xml.quirks.note(QuirkCode::MaskedIp, raw);
-            return Ok(None);
-        }
-        let ip = value::ip(raw).ok_or_else(|| format!("source_ip is {raw:?}"))?;
-        if ip.is_odd {
-            self.xml.quirks.note(QuirkCode::NormalizedIp, raw);
-        }
-        Ok(Some(ip.value))
-    }
-
-    fn policy_evaluated(&mut self) -> Result<PolicyEvaluated<'a>> {
-        let mut evaluated = PolicyEvaluated::default();
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "disposition" => once!(self, evaluated.disposition, self.xml.word()?),
-                "dkim" => once!(self, evaluated.dkim, self.xml.word()?),
-                "spf" => once!(self, evaluated.spf, self.xml.word()?),
-                "reason" => {
-                    if let Some(reason) = self.reason()? {
-                        self.push(&mut evaluated.reasons, reason)?;
-                    }
-                }
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        if evaluated.dkim.is_none() || evaluated.spf.is_none() || evaluated.disposition.is_none() {
-            self.xml.quirks.note(QuirkCode::MissingElement, "policy_evaluated/disposition, dkim or spf");
-        }
-        Ok(evaluated)
-    }
-
-    /// Reads a reason; `None` if the element is empty. Its type may stand there as bare text (rspamd 1.8).
-    fn reason(&mut self) -> Result<Option<PolicyOverrideReason<'a>>> {
-        let (mut kind, mut comment, mut bare, mut is_empty) = (None, None, None::<String>, true);
-        loop {
-            match self.xml.next_node()? {
-                Node::End => break,
-                Node::Text(text) => bare.get_or_insert_with(String::new).push_str(&text),
-                Node::Child(element) => {
-                    is_empty = false;
-                    match element.name.as_ref() {
-                        "type" => once!(self, kind, self.xml.word()?),
-                        "comment" => once!(self, comment, Some(self.lang_text(element)?)),
-                        _ => self.xml.skip_unknown()?,
-                    }
-                }
-            }
-        }
-        if let (None, Some(text)) = (&kind, bare) {
-            self.xml.quirks.note(QuirkCode::StrayText, "policy_evaluated/reason");
-            kind = Some(PolicyOverride::new(text));
-        } else if kind.is_none() {
-            self.xml.quirks.note(QuirkCode::MissingElement, "policy_evaluated/reason/type");
-            if is_empty {
-                return Ok(None);
-            }
-        }
-        let kind = kind.unwrap_or(PolicyOverride::Other(Cow::Borrowed("")));
-        Ok(Some(PolicyOverrideReason { kind, comment: comment.filter(|comment| !comment.text.is_empty()) }))
-    }
-
-    fn identifiers(&mut self) -> Result<Identifiers<'a>> {
-        let mut identifiers = Identifiers::default();
-        let mut header_from = None;
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "header_from" => once!(self, header_from, Some(self.domain()?)),
-                "envelope_from" => once!(self, identifiers.envelope_from, Some(self.domain()?)),
-                "envelope_to" => once!(self, identifiers.envelope_to, Some(self.domain()?)),
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        if header_from.as_ref().is_none_or(Domain::is_empty) {
-            self.xml.quirks.note(QuirkCode::MissingElement, "identifiers/header_from");
-        }
-        identifiers.header_from = header_from.unwrap_or_default();
-        Ok(identifiers)
-    }
-
-    fn auth_results(&mut self) -> Result<AuthResults<'a>> {
-        let mut results = AuthResults::default();
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "dkim" => {
-                    if let Some(dkim) = self.dkim()? {
-                        self.push(&mut results.dkim, dkim)?;
-                    }
-                }
-                "spf" => {
-                    if let Some(spf) = self.spf()? {
-                        self.push(&mut results.spf, spf)?;
-                    }
-                }
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        if results.dkim.len() > LISTED_SIGNATURES {
-            self.xml.quirks.note(QuirkCode::ManySignatures, results.dkim.len().to_string());
-        }
-        Ok(results)
-    }
-
-    fn dkim(&mut self) -> Result<Option<DkimAuthResult<'a>>> {
-        let (mut domain, mut selector, mut result, mut human_result) = (None, None, None, None);
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "domain" => once!(self, domain, Some(self.domain()?)),
-                "selector" => once!(self, selector, Some(self.xml.text()?)),
-                "result" => once!(self, result, self.xml.word()?),
-                "human_result" => once!(self, human_result, Some(self.lang_text(element)?)),
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        if domain.is_none() && result.is_none() {
-            self.xml.quirks.note(QuirkCode::MissingElement, "auth_results/dkim/domain");
-            return Ok(None);
-        }
-        let result =
-            result.unwrap_or_else(|| self.no_result("auth_results/dkim/result", DkimResultCode::Other));
-        Ok(Some(DkimAuthResult { domain: domain.unwrap_or_default(), selector, result, human_result }))
-    }
-
-    fn spf(&mut self) -> Result<Option<SpfAuthResult<'a>>> {
-        let (mut domain, mut scope, mut result, mut human_result) = (None, None, None, None);
-        while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
-                "domain" => once!(self, domain, Some(self.domain()?)),
-                "scope" => once!(self, scope, self.xml.word()?),
-                "result" => once!(self, result, self.xml.word()?),
-                "human_result" => once!(self, human_result, Some(self.lang_text(element)?)),
-                _ => self.xml.skip_unknown()?,
-            }
-        }
-        if domain.is_none() && result.is_none() {
-            self.xml.quirks.note(QuirkCode::MissingElement, "auth_results/spf/domain");
-            return Ok(None);
-        }
-        let result =
-            result.unwrap_or_else(|| self.no_result("auth_results/spf/result", SpfResultCode::Other));
-        Ok(Some(SpfAuthResult { domain: domain.unwrap_or_default(), scope, result, human_result }))
-    }
-
-    fn no_result<R>(&mut self, path: &str, other: impl FnOnce(Cow<'a, str>) -> R) -> R {
-        self.xml.quirks.note(QuirkCode::MissingElement, path);
-        other(Cow::Borrowed(""))
-    }
-
-    /// Reads the children of `extension` as they stand.
-    fn extensions(&mut self, list: &mut Vec<Extension<'a>>) -> Result<()> {
-        while let Some(element) = self.xml.next_child()? {
-            self.extension(&element, list)?;
-        }
-        Ok(())
-    }
-
-    fn extension(&mut self, element: &Element<'a>, list: &mut Vec<Extension<'a>>) -> Result<()> {
-        self.extensions += 1;
-        Limits::check("extensions", self.extensions, self.xml.limits.extensions)?;
-        let xml = Cow::Borrowed(self.xml.raw_element(element)?);
-        let namespace = element.namespace.as_deref().map(|uri| Cow::Owned(uri.to_owned()));
-        list.push(Extension { name: element.name.clone(), namespace, xml });
-        Ok(())
-    }
-
-    fn lang_text(&mut self, element: Element<'a>) -> Result<Text<'a>> {
-        Ok(Text { text: self.xml.text()?, lang: element.lang.map(Cow::Owned) })
-    }
-
-    fn domain(&mut self) -> Result<Domain<'a>> {
-        let raw = self.xml.text()?;
-        let domain = Domain::new(raw.clone());
-        if !domain.is_empty() && (!domain.is_host_name() || !domain.as_str().eq_ignore_ascii_case(&raw)) {
-            self.xml.quirks.note(QuirkCode::OddDomain, raw);
-        }
-        Ok(domain)
-    }
-
-    fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
-        Limits::check("results", list.len() as u64 + 1, self.xml.limits.results)?;
-        list.push(item);
-        Ok(())
-    }
-
-    fn required(&mut self, text: Option<Cow<'a, str>>, path: &str) -> Cow<'a, str> {
-        let text = text.unwrap_or_default();
-        if text.is_empty() {
-            self.xml.quirks.note(QuirkCode::MissingElement, format!("feedback/{path}"));
-        }
-        text
-    }
-
-    fn absent<T: Default>(&mut self, path: &str) -> T {
-        self.xml.quirks.note(QuirkCode::MissingElement, path);
-        T::default()
-    }
-
-    fn missing(&self, name: &'static str) -> crate::Error {
-        self.xml.error(ErrorKind::MissingElement(name))
-    }
-}
-
-/// Removes one surrounding pair of `<>` from a report identifier (RFC 9990, Section 3.5.1).
-fn strip_brackets(id: Cow<'_, str>) -> Cow<'_, str> {
-    match id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
-        None => id,
-        Some(_) => match id {
-            Cow::Borrowed(id) => Cow::Borrowed(id.get(1..id.len() - 1).unwrap_or(id)),
-            Cow::Owned(id) => Cow::Owned(id.get(1..id.len() - 1).unwrap_or(&id).to_owned()),
-        },
+    fn give_last(&mut self) {
+        self.ready.extend(self.last.take().map(Ok));
     }
 }

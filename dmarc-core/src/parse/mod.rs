@@ -66,7 +66,7 @@ fn is_tls_report(json: &[u8]) -> bool {
 }
 
 /// Whether a start tag with the local name `feedback` occurs, in any letter case and with any prefix.
-fn has_feedback_element(text: &str) -> bool {
+pub(crate) fn has_feedback_element(text: &str) -> bool {
     let bytes = text.as_bytes();
     memchr::memchr_iter(b'<', bytes).any(|at| {
         let tag = bytes.get(at + 1..).unwrap_or_default();

@@ -1,32 +1,31 @@
 //! What does not fit the dialect that a report seems to be in: quirks, never a reason to refuse.
 
 use crate::domain;
-use crate::model::aggregate::{
-    ActionDisposition, AggregateReport, NAMESPACE, PolicyOverride, PolicyPublished, Record,
-};
-use crate::quirk::{QuirkCode, Quirks};
+use crate::model::aggregate::{ActionDisposition, PolicyOverride, PolicyPublished, Record};
+use crate::quirk::{Journal, QuirkCode};
 
-/// Notes what does not fit the dialect that the report seems to be in.
-pub(super) fn note(report: &AggregateReport<'_>, quirks: &mut Quirks) {
-    let is_9990 = report.namespace.as_deref() == Some(NAMESPACE);
-    match report.version.as_deref() {
-        None if !is_9990 => quirks.note(QuirkCode::MissingVersion, ""),
-        Some(version) if !is_version_one(version) => quirks.note(QuirkCode::UnexpectedVersion, version),
-        _ => {}
-    }
-    let policy = &report.policy_published;
-    if !is_9990 && (policy.np.is_some() || policy.testing.is_some() || policy.discovery_method.is_some()) {
-        quirks.note(QuirkCode::HybridDialect, "feedback/policy_published");
-    }
-    if report.records.is_empty() && report.rejected_records.is_empty() {
-        quirks.note(QuirkCode::NoRecords, "");
-    }
-    for record in &report.records {
-        note_record(record, policy, is_9990, quirks);
+/// Notes a version that is not that of RFC 7489.
+pub(super) fn note_version(version: &str, quirks: &mut Journal) {
+    let (whole, fraction) = version.split_once('.').unwrap_or((version, ""));
+    if whole.trim_start_matches(['0', '+']) != "1" || fraction.bytes().any(|b| b != b'0') {
+        quirks.note(QuirkCode::UnexpectedVersion, version);
     }
 }
 
-fn note_record(record: &Record<'_>, policy: &PolicyPublished<'_>, is_9990: bool, quirks: &mut Quirks) {
+/// Notes elements of RFC 9990 in a report that is not in its namespace.
+pub(super) fn note_policy(policy: &PolicyPublished<'_>, is_9990: bool, quirks: &mut Journal) {
+    if !is_9990 && (policy.np.is_some() || policy.testing.is_some() || policy.discovery_method.is_some()) {
+        quirks.note(QuirkCode::HybridDialect, "feedback/policy_published");
+    }
+}
+
+/// Notes values of another dialect, and an Author Domain outside of the policy domain, where that is known.
+pub(super) fn note_record(
+    record: &Record<'_>,
+    policy_domain: Option<&str>,
+    is_9990: bool,
+    quirks: &mut Journal,
+) {
     let evaluated = &record.row.policy_evaluated;
     if !is_9990 && evaluated.disposition == Some(ActionDisposition::Pass) {
         quirks.note(QuirkCode::ValueNotInDialect, "disposition pass");
@@ -39,13 +38,10 @@ fn note_record(record: &Record<'_>, policy: &PolicyPublished<'_>, is_9990: bool,
     for reason in evaluated.reasons.iter().filter(|reason| foreign(&reason.kind)) {
         quirks.note(QuirkCode::ValueNotInDialect, reason.kind.as_str());
     }
-    let header_from = &record.identifiers.header_from;
-    if !header_from.is_empty() && !domain::is_at_or_below(header_from.as_str(), policy.domain.as_str()) {
-        quirks.note(QuirkCode::ForeignHeaderFrom, header_from.as_str());
+    let header_from = record.identifiers.header_from.as_str();
+    if !header_from.is_empty()
+        && policy_domain.is_some_and(|domain| !domain::is_at_or_below(header_from, domain))
+    {
+        quirks.note(QuirkCode::ForeignHeaderFrom, header_from);
     }
-}
-
-fn is_version_one(version: &str) -> bool {
-    let (whole, fraction) = version.split_once('.').unwrap_or((version, ""));
-    whole.trim_start_matches(['0', '+']) == "1" && fraction.bytes().all(|b| b == b'0')
 }

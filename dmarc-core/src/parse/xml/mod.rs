@@ -1,0 +1,581 @@
+//! A pull reader for the XML of reports: elements by local name and namespace, text with references resolved, every
+//! ceiling checked.
+//!
+//! It reads a window of the document and can be started again behind what was read, with another window: whatever must
+//! outlive a window stands in [`State`]. Where a window ends too early, the reader is *starved*: it gives an error that
+//! nobody sees, for the same step is tried again with a larger window.
+//!
+//! *Not supported, on purpose:* document type declarations (refused), entities beyond the five of XML and character
+//! references (kept as text), external schemas (never fetched).
+
+mod scan;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use self::scan::{Scan, Token, attribute, scan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+use crate::model::Word;
+use crate::model::aggregate::{NAMESPACE, UnknownElement};
+use crate::quirk::{DETAIL_BYTES, Journal, QuirkCode};
+
+/// Namespaces that a DMARC text defines (RFC 9990, Section 6.1; RFC 7489, Appendix C; drafts).
+const DMARC_NAMESPACES: [&str; 4] = [
+    NAMESPACE,
+    "urn:ietf:params:xml:schema:dmarc-2.0",
+    "http://dmarc.org/dmarc-xml/0.1",
+    "http://dmarc.org/dmarc-xml/0.2",
+];
+
+/// The name that stands for that of an empty element in the end that follows it; no end tag has it.
+const EMPTY: &str = "";
+
+/// The namespace of attributes such as `xsi:schemaLocation`, by its usual prefix.
+const SCHEMA_INSTANCE: &str = "xsi:";
+
+/// Whether `uri` is a namespace that a DMARC text defines.
+fn is_dmarc_namespace(uri: &str) -> bool {
+    DMARC_NAMESPACES.contains(&uri)
+}
+
+/// An element whose start tag was just read.
+pub(super) struct Element<'t> {
+    /// Local name in lower case.
+    pub(super) name: Cow<'t, str>,
+    /// Whether it has the namespace of the report or none at all; others are extensions.
+    pub(super) is_ours: bool,
+    /// The `lang` attribute.
+    pub(super) lang: Option<Cow<'t, str>>,
+    /// The declaration of its namespace, as an index of [`State::declarations`].
+    declaration: Option<usize>,
+    start: usize,
+}
+
+/// What stands next inside an element.
+pub(super) enum Node<'t> {
+    Child(Element<'t>),
+    Text(Cow<'t, str>),
+    End,
+}
+
+/// What stands next outside of documents.
+pub(super) enum Outer {
+    /// A `feedback` element begins.
+    Document,
+    /// Something of no interest.
+    Other,
+    /// The input ends.
+    End,
+}
+
+/// What is known beyond one window.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) quirks: Journal,
+    /// Whether the last step ended because the window did.
+    pub(super) is_starved: bool,
+    /// Where the window begins in the document, in bytes.
+    pub(super) base: u64,
+    elements: u64,
+    /// Whether the end of an empty element is still to be given.
+    is_end_due: bool,
+    /// Names of the open elements around the window.
+    outer: Vec<String>,
+    /// Names of the open elements inside the window, as ranges of it.
+    path: Vec<Range<usize>>,
+    declarations: Vec<Declaration>,
+    root: Root,
+}
+
+/// A declared prefix.
+#[derive(Debug)]
+struct Declaration {
+    /// Depth of the element that has it.
+    depth: usize,
+    prefix: String,
+    uri: String,
+    is_ours: bool,
+}
+
+/// Prefix and namespace of the `feedback` element.
+#[derive(Debug, Default)]
+struct Root {
+    prefix: String,
+    namespace: Option<String>,
+}
+
+/// What a step that starved takes back.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    elements: u64,
+    is_end_due: bool,
+    declarations: usize,
+}
+
+impl State {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            quirks: Journal::default(),
+            is_starved: false,
+            base: 0,
+            elements: 0,
+            is_end_due: false,
+            outer: Vec::new(),
+            path: Vec::new(),
+            declarations: Vec::new(),
+            root: Root::default(),
+        }
+    }
+
+    /// Begins a step.
+    pub(super) fn mark(&mut self) -> Mark {
+        self.is_starved = false;
+        self.quirks.mark();
+        Mark { elements: self.elements, is_end_due: self.is_end_due, declarations: self.declarations.len() }
+    }
+
+    /// Takes back what was noted since `mark`.
+    pub(super) fn roll_back(&mut self, mark: Mark) {
+        self.elements = mark.elements;
+        self.is_end_due = mark.is_end_due;
+        self.declarations.truncate(mark.declarations);
+        self.path.clear();
+        self.quirks.roll_back();
+    }
+
+    /// The namespace of the current document.
+    pub(super) fn root_namespace(&self) -> Option<&str> {
+        self.root.namespace.as_deref()
+    }
+
+    fn depth(&self) -> usize {
+        self.outer.len() + self.path.len()
+    }
+
+    fn declaration(&self, prefix: &str) -> Option<usize> {
+        self.declarations.iter().rposition(|declared| declared.prefix == prefix)
+    }
+
+    fn declare(&mut self, prefix: &str, uri: &str) {
+        let is_ours = self.root.namespace.as_deref() == Some(uri) || is_dmarc_namespace(uri);
+        let (prefix, uri) = (prefix.to_owned(), uri.to_owned());
+        self.declarations.push(Declaration { depth: self.depth(), prefix, uri, is_ours });
+    }
+
+    /// Forgets the declarations of the elements that are closed.
+    fn undeclare(&mut self) {
+        let depth = self.depth();
+        while self.declarations.last().is_some_and(|declared| declared.depth > depth) {
+            self.declarations.pop();
+        }
+    }
+}
+
+/// Reads the elements of one window.
+pub(super) struct Xml<'t, 's> {
+    text: &'t str,
+    at: usize,
+    /// Whether nothing follows behind the window.
+    is_last: bool,
+    pub(super) state: &'s mut State,
+    /// Elements that no dialect has at their place.
+    pub(super) unknown: Vec<UnknownElement<'t>>,
+}
+
+impl<'t, 's> Xml<'t, 's> {
+    pub(super) fn new(text: &'t str, is_last: bool, state: &'s mut State) -> Self {
+        Self { text, at: 0, is_last, state, unknown: Vec::new() }
+    }
+
+    /// How much of the window was read, in bytes.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Takes one token outside of `feedback`.
+    pub(super) fn outer(&mut self) -> Result<Outer> {
+        let start = self.at;
+        match self.token()? {
+            None if self.state.outer.is_empty() => return Ok(Outer::End),
+            None => {
+                self.note_path(QuirkCode::Salvaged);
+                self.state.outer.clear();
+                return Ok(Outer::End);
+            }
+            Some(Token::Start { name, attributes, .. }) => {
+                let element = self.open(name, attributes, start)?;
+                self.state.outer.push(name.to_owned());
+                self.state.path.clear();
+                if element.name == "feedback" {
+                    self.enter_document(name, &element);
+                    return Ok(Outer::Document);
+                }
+                self.note_path(QuirkCode::UnknownElement);
+            }
+            Some(Token::End(name)) => {
+                self.close(name)?;
+            }
+            Some(Token::Text(text) | Token::CData(text) | Token::Literal(text) | Token::Reference(text)) => {
+                let text = text.trim();
+                if !text.is_empty() && text != "\u{feff}" {
+                    self.state.quirks.note(QuirkCode::StrayText, text);
+                }
+            }
+            Some(Token::Doctype | Token::Nothing) => {}
+        }
+        Ok(Outer::Other)
+    }
+
+    /// Reads up to the next child element, a text that is not white space, or the end of the current element.
+    pub(super) fn next_node(&mut self) -> Result<Node<'t>> {
+        loop {
+            self.skip_space();
+            let start = self.at;
+            match self.inner_token()? {
+                Token::Start { name, attributes, .. } => {
+                    return Ok(Node::Child(self.open(name, attributes, start)?));
+                }
+                Token::End(name) => {
+                    self.close(name)?;
+                    return Ok(Node::End);
+                }
+                Token::Text(text) if text.trim_ascii().is_empty() => {}
+                Token::Text(text) | Token::CData(text) => return Ok(Node::Text(Cow::Borrowed(text))),
+                Token::Reference(raw) => return Ok(Node::Text(self.reference(raw))),
+                Token::Literal(raw) => return Ok(Node::Text(self.literal(raw))),
+                Token::Doctype | Token::Nothing => {}
+            }
+        }
+    }
+
+    /// Reads up to the next child element of the current one; `None` at its end. Text in between is passed over.
+    pub(super) fn next_child(&mut self) -> Result<Option<Element<'t>>> {
+        loop {
+            match self.next_node()? {
+                Node::Child(element) => return Ok(Some(element)),
+                Node::Text(_) => self.note_path(QuirkCode::StrayText),
+                Node::End => return Ok(None),
+            }
+        }
+    }
+
+    /// Reads the text of the current element to its end, as it is.
+    pub(super) fn raw_text(&mut self) -> Result<Cow<'t, str>> {
+        let mut text = Cow::Borrowed("");
+        loop {
+            let start = self.at;
+            match self.inner_token()? {
+                Token::Text(more) | Token::CData(more) => append(&mut text, Cow::Borrowed(more)),
+                Token::Reference(raw) => append(&mut text, self.reference(raw)),
+                Token::Literal(raw) => append(&mut text, self.literal(raw)),
+                Token::Start { name, attributes, .. } => {
+                    let element = self.open(name, attributes, start)?;
+                    self.skip_unknown(&element)?;
+                }
+                Token::End(name) => {
+                    self.close(name)?;
+                    return Ok(self.without_controls(text));
+                }
+                Token::Doctype | Token::Nothing => {}
+            }
+            self.check("text_bytes", text.len(), self.state.limits.text_bytes)?;
+        }
+    }
+
+    /// Reads the text of the current element to its end, without white space around it.
+    pub(super) fn text(&mut self) -> Result<Cow<'t, str>> {
+        Ok(match self.raw_text()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        })
+    }
+
+    /// Reads the current element as a word of a vocabulary; `None` if it is empty.
+    pub(super) fn word<W: Word<'t>>(&mut self) -> Result<Option<W>> {
+        let raw = self.raw_text()?;
+        if raw.trim().is_empty() {
+            return Ok(None);
+        }
+        let word = W::read(raw.clone());
+        if !word.is_known() {
+            self.state.quirks.note(QuirkCode::UnknownValue, raw);
+        } else if word.word() != raw {
+            self.state.quirks.note(QuirkCode::NormalizedValue, raw);
+        }
+        Ok(Some(word))
+    }
+
+    /// Sets the current element aside, which no dialect has here.
+    pub(super) fn skip_unknown(&mut self, element: &Element<'t>) -> Result<()> {
+        let path = self.shown_path();
+        self.state.quirks.note(QuirkCode::UnknownElement, &path);
+        let kept = self.unknown.len() as u64 + 1;
+        Limits::check("extensions", kept, self.state.limits.extensions)?;
+        let xml = Cow::Borrowed(self.raw_element(element)?);
+        self.unknown.push(UnknownElement { path: Cow::Owned(path), xml });
+        Ok(())
+    }
+
+    /// Passes over the current element because an equal one was read before.
+    pub(super) fn skip_repeated(&mut self) -> Result<()> {
+        self.note_path(QuirkCode::Repeated);
+        self.skip()
+    }
+
+    /// Reads the current element, of which `element` is the start, as it stands.
+    pub(super) fn raw_element(&mut self, element: &Element<'t>) -> Result<&'t str> {
+        self.skip()?;
+        let raw = self.text.get(element.start..self.at).unwrap_or_default();
+        self.check("text_bytes", raw.len(), self.state.limits.text_bytes)?;
+        Ok(raw)
+    }
+
+    /// The namespace of `element`, which must be open.
+    pub(super) fn namespace(&self, element: &Element<'_>) -> Option<String> {
+        let declared = self.state.declarations.get(element.declaration?)?;
+        (!declared.uri.is_empty()).then(|| declared.uri.clone())
+    }
+
+    /// Notes `code` with the path of the current element.
+    pub(super) fn note_path(&mut self, code: QuirkCode) {
+        let path = self.shown_path();
+        self.state.quirks.note(code, path);
+    }
+
+    /// An error of kind `kind` at the place that was reached.
+    pub(super) fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(kind).at(self.state.base + self.at as u64)
+    }
+
+    /// Passes over white space, which says nothing between elements.
+    #[inline]
+    fn skip_space(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
+    }
+
+    fn skip(&mut self) -> Result<()> {
+        let depth = self.state.path.len();
+        while self.state.path.len() >= depth {
+            let start = self.at;
+            match self.inner_token()? {
+                Token::Start { name, attributes, .. } => {
+                    self.open(name, attributes, start)?;
+                }
+                Token::End(name) => self.close(name)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next token; the end of the input is an error.
+    #[inline]
+    fn inner_token(&mut self) -> Result<Token<'t>> {
+        match self.token()? {
+            Some(token) => Ok(token),
+            None => Err(self.error(ErrorKind::Truncated("feedback"))),
+        }
+    }
+
+    /// Takes the next token; `None` where the input ends between two.
+    #[inline]
+    fn token(&mut self) -> Result<Option<Token<'t>>> {
+        if self.state.is_end_due {
+            self.state.is_end_due = false;
+            return Ok(Some(Token::End(EMPTY)));
+        }
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        match scan(rest, self.is_last) {
+            Scan::Token(Token::Doctype, _) => Err(self.error(ErrorKind::DoctypeForbidden)),
+            Scan::Token(token, len) => {
+                self.at += len;
+                self.state.is_end_due = matches!(token, Token::Start { is_empty: true, .. });
+                Ok(Some(token))
+            }
+            Scan::Malformed => Err(self.malformed("markup inside a tag")),
+            Scan::Out if !self.is_last => {
+                self.state.is_starved = true;
+                Err(self.error(ErrorKind::Truncated("feedback")))
+            }
+            Scan::Out if rest.is_empty() => Ok(None),
+            // Markup that is open when the text ends: cut short, too.
+            Scan::Out if self.state.depth() > 0 => Err(self.error(ErrorKind::Truncated("feedback"))),
+            Scan::Out => Err(self.malformed("markup without end")),
+        }
+    }
+
+    fn open(&mut self, name: &'t str, attributes: &'t str, start: usize) -> Result<Element<'t>> {
+        self.state.elements += 1;
+        let limits = &self.state.limits;
+        Limits::check("elements", self.state.elements, limits.elements)
+            .and_then(|()| Limits::check("depth", self.state.depth() as u64 + 1, u64::from(limits.depth)))
+            .and_then(|()| Limits::check("name_bytes", name.len() as u64, limits.name_bytes))
+            .map_err(|error| error.at(self.state.base + start as u64))?;
+        self.state.path.push(start + 1..start + 1 + name.len());
+        let lang = if attributes.is_empty() { None } else { self.attributes(attributes)? };
+        let (prefix, local) = split_name(name);
+        let declaration = self.state.declaration(prefix);
+        let is_ours = self.is_ours(prefix, declaration);
+        Ok(Element { name: lower_case(local), is_ours, lang, declaration, start })
+    }
+
+    #[inline]
+    fn close(&mut self, name: &str) -> Result<()> {
+        let is_closed = match self.state.path.pop() {
+            Some(open) => name == EMPTY || self.text.get(open) == Some(name),
+            None => self.state.outer.pop().is_some_and(|open| name == EMPTY || open == name),
+        };
+        if !is_closed {
+            return Err(self.malformed("end tag of another element"));
+        }
+        if !self.state.declarations.is_empty() {
+            self.state.undeclare();
+        }
+        Ok(())
+    }
+
+    fn enter_document(&mut self, name: &str, element: &Element<'_>) {
+        let namespace = self.namespace(element);
+        if let Some(uri) = namespace.as_deref().filter(|uri| !is_dmarc_namespace(uri)) {
+            self.state.quirks.note(QuirkCode::UnknownNamespace, uri);
+        }
+        for declared in &mut self.state.declarations {
+            declared.is_ours = Some(&declared.uri) == namespace.as_ref() || is_dmarc_namespace(&declared.uri);
+        }
+        self.state.root = Root { prefix: split_name(name).0.to_owned(), namespace };
+    }
+
+    /// Takes in the declarations of a start tag; gives its language.
+    fn attributes(&mut self, mut text: &'t str) -> Result<Option<Cow<'t, str>>> {
+        let (mut lang, mut count) = (None, 0);
+        loop {
+            let next = attribute(&mut text).map_err(|_| self.malformed("malformed attribute"))?;
+            let Some(attribute) = next else { return Ok(lang) };
+            count += 1;
+            self.check("attributes", count, self.state.limits.attributes)?;
+            self.check("text_bytes", attribute.value.len(), self.state.limits.text_bytes)?;
+            let name = attribute.name;
+            if let Some(prefix) =
+                name.strip_prefix("xmlns").filter(|rest| rest.is_empty() || rest.starts_with(':'))
+            {
+                let prefix = prefix.strip_prefix(':').unwrap_or(prefix);
+                for name in [prefix, attribute.value] {
+                    self.check("name_bytes", name.len(), self.state.limits.name_bytes)?;
+                }
+                self.state.declare(prefix, attribute.value);
+            } else if name == "lang" || name == "xml:lang" {
+                lang = Some(Cow::Borrowed(attribute.value));
+            } else if !name.starts_with(SCHEMA_INSTANCE) {
+                let detail = format!("{}@{name}={}", self.shown_path(), attribute.value);
+                self.state.quirks.note(QuirkCode::UnknownAttribute, detail);
+            }
+        }
+    }
+
+    fn is_ours(&self, prefix: &str, declaration: Option<usize>) -> bool {
+        match declaration.and_then(|index| self.state.declarations.get(index)) {
+            Some(declared) if !declared.uri.is_empty() => declared.is_ours,
+            _ => prefix.is_empty() || prefix == self.state.root.prefix,
+        }
+    }
+
+    /// Resolves the reference `raw`.
+    fn reference(&mut self, raw: &'t str) -> Cow<'t, str> {
+        let name = raw.strip_prefix('&').and_then(|raw| raw.strip_suffix(';')).unwrap_or(raw);
+        match resolve(name) {
+            Some(Resolved::Text(text)) => Cow::Borrowed(text),
+            Some(Resolved::Char(c)) => Cow::Owned(c.to_string()),
+            None => {
+                self.state.quirks.note(QuirkCode::UnknownEntity, raw);
+                Cow::Borrowed(raw)
+            }
+        }
+    }
+
+    /// Takes a character for text that stands where markup should begin.
+    fn literal(&mut self, raw: &'t str) -> Cow<'t, str> {
+        self.note_path(QuirkCode::Salvaged);
+        Cow::Borrowed(raw)
+    }
+
+    fn without_controls(&mut self, text: Cow<'t, str>) -> Cow<'t, str> {
+        let forbidden = |c: char| c < ' ' && !matches!(c, '\t' | '\n' | '\r');
+        if !text.bytes().any(|b| forbidden(char::from(b))) {
+            return text;
+        }
+        self.note_path(QuirkCode::ControlCharacter);
+        Cow::Owned(text.replace(forbidden, "\u{fffd}"))
+    }
+
+    /// The local names of the open elements, as far as a quirk shows them: it is asked for often, and paths may be
+    /// long.
+    fn shown_path(&self) -> String {
+        let mut shown = String::new();
+        let outer = self.state.outer.iter().map(String::as_str);
+        let inner = self.state.path.iter().map(|name| self.text.get(name.clone()).unwrap_or_default());
+        for name in outer.chain(inner) {
+            if !shown.is_empty() {
+                shown.push('/');
+            }
+            shown.push_str(split_name(name).1);
+            if shown.len() > DETAIL_BYTES {
+                break;
+            }
+        }
+        shown
+    }
+
+    fn check(&self, limit: &'static str, value: usize, max: u64) -> Result<()> {
+        if value as u64 > max { Err(self.error(ErrorKind::LimitExceeded { limit, max })) } else { Ok(()) }
+    }
+
+    fn malformed(&self, why: &'static str) -> Error {
+        self.error(ErrorKind::Xml).with_source(why)
+    }
+}
+
+enum Resolved {
+    Text(&'static str),
+    Char(char),
+}
+
+/// Resolves one of the five entities of XML or a character reference.
+fn resolve(name: &str) -> Option<Resolved> {
+    let code = match name {
+        "amp" => return Some(Resolved::Text("&")),
+        "lt" => return Some(Resolved::Text("<")),
+        "gt" => return Some(Resolved::Text(">")),
+        "quot" => return Some(Resolved::Text("\"")),
+        "apos" => return Some(Resolved::Text("'")),
+        _ => name.strip_prefix('#')?,
+    };
+    let code = match code.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+        None => code.parse().ok()?,
+    };
+    char::from_u32(code).map(Resolved::Char)
+}
+
+fn append<'t>(text: &mut Cow<'t, str>, more: Cow<'t, str>) {
+    if text.is_empty() { *text = more } else { text.to_mut().push_str(&more) }
+}
+
+fn split_name(name: &str) -> (&str, &str) {
+    match memchr::memrchr(b':', name.as_bytes()) {
+        Some(at) => (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default()),
+        None => ("", name),
+    }
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}

@@ -1,0 +1,282 @@
+//! Text → tokens of XML: where one ends, and nothing of what it means.
+//!
+//! A `<` that begins no markup is text, and so is a `&` that begins no reference: both occur in addresses that a
+//! reporter did not escape.
+
+/// The longest reference, in bytes: `&#x10ffff;` with some zeros.
+const REFERENCE: usize = 32;
+
+/// One token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'t> {
+    /// A start tag; of an empty element if `is_empty`.
+    Start { name: &'t str, attributes: &'t str, is_empty: bool },
+    /// An end tag.
+    End(&'t str),
+    /// Text as it stands, without references.
+    Text(&'t str),
+    /// `&…;`
+    Reference(&'t str),
+    /// `<` or `&` that begins nothing.
+    Literal(&'t str),
+    /// The text of a CDATA section.
+    CData(&'t str),
+    /// A document type declaration, as far as its first characters.
+    Doctype,
+    /// A comment or a processing instruction.
+    Nothing,
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scan<'t> {
+    /// A token, and its length in bytes.
+    Token(Token<'t>, usize),
+    /// The text ends before the token does, or there is none left.
+    Out,
+    /// Markup that no reading can make sense of.
+    Malformed,
+}
+
+/// Reads the token at the beginning of `text`; a text reaches to the end only where nothing follows, if `is_last`.
+#[inline]
+pub(super) fn scan(text: &str, is_last: bool) -> Scan<'_> {
+    let bytes = text.as_bytes();
+    match bytes.first() {
+        None => Scan::Out,
+        Some(b'<') => markup(text, is_last),
+        Some(b'&') => reference(text, is_last),
+        Some(_) => match memchr::memchr2(b'<', b'&', bytes) {
+            Some(len) => token(text, len, Token::Text),
+            None if is_last => Scan::Token(Token::Text(text), text.len()),
+            None => Scan::Out,
+        },
+    }
+}
+
+fn markup(text: &str, is_last: bool) -> Scan<'_> {
+    match text.as_bytes().get(1) {
+        Some(b'/') => end_tag(text),
+        Some(b'!') => declaration(text),
+        Some(b'?') => match memchr::memmem::find(text.as_bytes(), b"?>") {
+            Some(at) => Scan::Token(Token::Nothing, at + 2),
+            None => Scan::Out,
+        },
+        Some(first) if is_name_start(*first) => start_tag(text),
+        None if !is_last => Scan::Out,
+        _ => token(text, 1, Token::Literal),
+    }
+}
+
+fn start_tag(text: &str) -> Scan<'_> {
+    let bytes = text.as_bytes();
+    let Some(len) = bytes.iter().skip(1).position(|b| !is_name(*b)) else { return Scan::Out };
+    let name_end = len + 1;
+    let name = text.get(1..name_end).unwrap_or_default();
+    match bytes.get(name_end) {
+        Some(b'>') => Scan::Token(Token::Start { name, attributes: "", is_empty: false }, name_end + 1),
+        Some(b'/' | b' ' | b'\t' | b'\r' | b'\n') => match tag_end(bytes, name_end) {
+            Ok(Some(end)) => {
+                let inner = text.get(name_end..end).unwrap_or_default();
+                let (attributes, is_empty) =
+                    inner.strip_suffix('/').map_or((inner, false), |attributes| (attributes, true));
+                Scan::Token(Token::Start { name, attributes, is_empty }, end + 1)
+            }
+            Ok(None) => Scan::Out,
+            Err(Malformed) => Scan::Malformed,
+        },
+        // `<someone@example.org>`: no name has such a character.
+        _ => token(text, 1, Token::Literal),
+    }
+}
+
+/// The place of the `>` that ends a tag; an error if another tag begins before.
+fn tag_end(bytes: &[u8], from: usize) -> Result<Option<usize>, Malformed> {
+    let mut at = from;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'>' => return Ok(Some(at)),
+            b'<' => return Err(Malformed),
+            b'"' | b'\'' => match memchr::memchr(*byte, bytes.get(at + 1..).unwrap_or_default()) {
+                Some(len) => at += len + 2,
+                None => return Ok(None),
+            },
+            _ => at += 1,
+        }
+    }
+    Ok(None)
+}
+
+fn end_tag(text: &str) -> Scan<'_> {
+    let Some(end) = memchr::memchr(b'>', text.as_bytes()) else { return Scan::Out };
+    let name = text.get(2..end).unwrap_or_default().trim_ascii_end();
+    if name.is_empty() || name.bytes().any(|b| !is_name(b)) {
+        return Scan::Malformed;
+    }
+    Scan::Token(Token::End(name), end + 1)
+}
+
+fn declaration(text: &str) -> Scan<'_> {
+    const COMMENT: &str = "<!--";
+    const CDATA: &str = "<![CDATA[";
+    let find = |begin: &str, end: &str| {
+        let rest = text.get(begin.len()..).unwrap_or_default();
+        memchr::memmem::find(rest.as_bytes(), end.as_bytes())
+            .map(|at| (rest.get(..at), begin.len() + at + end.len()))
+    };
+    if text.starts_with(COMMENT) {
+        return find(COMMENT, "-->").map_or(Scan::Out, |(_, len)| Scan::Token(Token::Nothing, len));
+    }
+    if text.starts_with(CDATA) {
+        return find(CDATA, "]]>")
+            .map_or(Scan::Out, |(inner, len)| Scan::Token(Token::CData(inner.unwrap_or_default()), len));
+    }
+    if COMMENT.starts_with(text) || CDATA.starts_with(text) {
+        return Scan::Out;
+    }
+    Scan::Token(Token::Doctype, 2)
+}
+
+fn reference(text: &str, is_last: bool) -> Scan<'_> {
+    let rest = text.as_bytes().iter().skip(1);
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'#' | b'_' | b'-' | b'.');
+    let len = rest.take(REFERENCE).take_while(|b| is_part(b)).count();
+    match text.as_bytes().get(len + 1) {
+        Some(b';') if len > 0 => token(text, len + 2, Token::Reference),
+        None if !is_last => Scan::Out,
+        _ => token(text, 1, Token::Literal),
+    }
+}
+
+fn token<'t>(text: &'t str, len: usize, make: fn(&'t str) -> Token<'t>) -> Scan<'t> {
+    Scan::Token(make(text.get(..len).unwrap_or_default()), len)
+}
+
+fn is_name_start(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80
+}
+
+fn is_name(byte: u8) -> bool {
+    is_name_start(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+}
+
+/// An attribute as it stands in a start tag.
+pub(super) struct Attribute<'t> {
+    pub(super) name: &'t str,
+    pub(super) value: &'t str,
+}
+
+/// Markup that no reading can make sense of.
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+/// Takes the first attribute off `text`; `None` where there is none left.
+///
+/// # Errors
+/// [`Malformed`] if something else stands there.
+pub(super) fn attribute<'t>(text: &mut &'t str) -> Result<Option<Attribute<'t>>, Malformed> {
+    if text.trim_ascii_start().is_empty() {
+        return Ok(None);
+    }
+    let (attribute, rest) = split_attribute(text).ok_or(Malformed)?;
+    *text = rest;
+    Ok(Some(attribute))
+}
+
+fn split_attribute(text: &str) -> Option<(Attribute<'_>, &str)> {
+    let rest = text.trim_ascii_start();
+    let (name, rest) = rest.split_once('=')?;
+    let name = name.trim_ascii_end();
+    let rest = rest.trim_ascii_start();
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let (value, rest) = rest.get(1..)?.split_once(quote)?;
+    if name.is_empty() || name.bytes().any(|b| !is_name(b)) {
+        return None;
+    }
+    Some((Attribute { name, value }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<Token<'_>> {
+        let (mut rest, mut tokens) = (text, Vec::new());
+        while let Scan::Token(token, len) = scan(rest, true) {
+            tokens.push(token);
+            rest = rest.split_at(len).1;
+        }
+        tokens
+    }
+
+    #[test]
+    fn tells_the_tokens_of_a_document() {
+        let text =
+            "<?xml version='1.0'?><!-- > --><a b=\"1>2\" c='d'>x&amp;y<![CDATA[<&]]></a ><b/><c d='/'/>";
+        assert_eq!(
+            tokens(text),
+            [
+                Token::Nothing,
+                Token::Nothing,
+                Token::Start { name: "a", attributes: " b=\"1>2\" c='d'", is_empty: false },
+                Token::Text("x"),
+                Token::Reference("&amp;"),
+                Token::Text("y"),
+                Token::CData("<&"),
+                Token::End("a"),
+                Token::Start { name: "b", attributes: "", is_empty: true },
+                Token::Start { name: "c", attributes: " d='/'", is_empty: true },
+            ]
+        );
+    }
+
+    #[test]
+    fn takes_for_text_what_begins_no_markup() {
+        assert_eq!(
+            tokens("a < b <c@d.example> & e &f"),
+            [
+                Token::Text("a "),
+                Token::Literal("<"),
+                Token::Text(" b "),
+                Token::Literal("<"),
+                Token::Text("c@d.example> "),
+                Token::Literal("&"),
+                Token::Text(" e "),
+                Token::Literal("&"),
+                Token::Text("f"),
+            ]
+        );
+    }
+
+    #[test]
+    fn asks_for_more_at_every_cut_of_a_token() {
+        for text in ["<abc d='e'>", "</abc>", "<!-- x -->", "<![CDATA[x]]>", "<?x y?>", "&amp;", "<a/>"] {
+            for cut in 0..text.len() {
+                assert_eq!(scan(text.split_at(cut).0, false), Scan::Out, "{text} {cut}");
+            }
+            assert!(matches!(scan(text, false), Scan::Token(_, len) if len == text.len()), "{text}");
+        }
+        assert_eq!(scan("text", false), Scan::Out);
+    }
+
+    #[test]
+    fn refuses_a_tag_in_a_tag_and_an_end_tag_without_name() {
+        for text in ["<a <b>", "</>", "</ a>", "</a b>"] {
+            assert_eq!(scan(text, true), Scan::Malformed, "{text}");
+        }
+        assert_eq!(scan("<!DOCTYPE x>", true), Scan::Token(Token::Doctype, 2));
+    }
+
+    #[test]
+    fn takes_attributes_one_by_one() {
+        let mut rest = " a = \"1\"b='2' ";
+        let first = attribute(&mut rest).unwrap().unwrap();
+        assert_eq!((first.name, first.value), ("a", "1"));
+        let second = attribute(&mut rest).unwrap().unwrap();
+        assert_eq!((second.name, second.value), ("b", "2"));
+        assert!(attribute(&mut rest).unwrap().is_none());
+        for malformed in [" a", " a=1", " a=\"1", " =\"1\"", " a b=\"1\""] {
+            assert!(attribute(&mut { malformed }).is_err(), "{malformed}");
+        }
+    }
+}
