@@ -12,6 +12,8 @@ pub(super) struct Label {
     /// What the label says of the payload inside a container.
     inner: Option<Form>,
     charset: Option<String>,
+    /// The media type, where this is the label of a MIME part.
+    media: Option<String>,
     text: String,
 }
 
@@ -36,18 +38,19 @@ impl Label {
             None => (by_name, header.file_name.clone()),
         };
         let inner = if header.media.starts_with("application/tlsrpt") { Some(Form::Json) } else { inner };
-        Self { form, inner, charset: header.charset.clone(), text }
+        let media = Some(header.media.clone());
+        Self { form, inner, charset: header.charset.clone(), media, text }
     }
 
     /// The label of an archive entry.
     pub(super) fn of_entry(name: &str) -> Self {
         let (form, inner) = by_name(name);
-        Self { form, inner, charset: None, text: name.to_owned() }
+        Self { form, inner, charset: None, media: None, text: name.to_owned() }
     }
 
     /// The label of what a single-file container holds.
     pub(super) fn inside(&self) -> Self {
-        Self { form: self.inner, inner: None, charset: None, text: self.text.clone() }
+        Self { form: self.inner, inner: None, charset: None, media: None, text: self.text.clone() }
     }
 
     pub(super) fn charset(&self) -> Option<&str> {
@@ -61,6 +64,13 @@ impl Label {
             Kind::Zip => Form::Zip,
             Kind::Xml => Form::Xml,
             Kind::Json => Form::Json,
+            // Fields may be a feedback report, which has a media type of its own (RFC 5965, Section 2).
+            Kind::Fields => {
+                if let Some(media) = &self.media {
+                    quirks.note(QuirkCode::FeedbackStructure, media);
+                }
+                return;
+            }
             _ => return,
         };
         if self.form.is_some_and(|form| form != actual) {
