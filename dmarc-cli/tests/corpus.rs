@@ -1,10 +1,6 @@
 //! Reports of others: `dmarc parse` and `dmarc findings` over all of them. What is read of each is tested in the core.
 //! Needs the corpus beside the workspace.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
-)]
+#![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
 
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod common;

@@ -102,7 +102,7 @@ fn reads_every_one_of_more_than_ten_messages() {
     let report = |id: usize| REPORT.replace("r-1<", &format!("r-{id}<"));
     let mail =
         |id| format!("From: a@receiver.example\nTo: b@example.org\nContent-Type: text/xml\n\n{}", report(id));
-    let mbox: String = (0..25).map(|id| format!("From a\n{}\n", mail(id))).collect();
+    let mbox = (0..25).map(|id| format!("From a\n{}\n", mail(id))).collect::<Vec<_>>().concat();
     let mails: Vec<_> = (0..25).map(|id| (format!("maildir/new/{id}"), mail(id))).collect();
     let mut files: Vec<(&str, &str)> =
         mails.iter().map(|(name, mail)| (name.as_str(), mail.as_str())).collect();

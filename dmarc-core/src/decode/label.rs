@@ -67,7 +67,8 @@ impl Label {
             // Fields may be a feedback report, which has a media type of its own (RFC 5965, Section 2).
             Kind::Fields => {
                 if let Some(media) = &self.media {
-                    quirks.note(QuirkCode::FeedbackStructure, media);
+                    let said = if media.is_empty() { "no media type" } else { media };
+                    quirks.note(QuirkCode::FeedbackStructure, said);
                 }
                 return;
             }

@@ -75,6 +75,13 @@ fn reads_a_feedback_part_as_text_plain() {
 }
 
 #[test]
+fn reads_a_feedback_part_without_media_type() {
+    let got = read(&[part("Content-Type: text/plain", HUMAN), feedback("", fields()), original()]);
+    assert_eq!((got.part.as_str(), &got.report), ("2", &regular().report));
+    assert!(got.notes(QuirkCode::FeedbackStructure, "no media type"), "{:?}", got.quirks);
+}
+
+#[test]
 fn reads_a_feedback_part_as_octet_stream() {
     let feedback = feedback("Content-Type: application/octet-stream; name=report.arf", fields());
     let got = read(&[part("Content-Type: text/plain", HUMAN), feedback, original()]);
