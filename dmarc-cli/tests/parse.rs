@@ -98,6 +98,27 @@ fn reads_an_mbox_from_standard_input() {
 }
 
 #[test]
+fn reads_every_one_of_more_than_ten_messages() {
+    let report = |id: usize| REPORT.replace("r-1<", &format!("r-{id}<"));
+    let mail =
+        |id| format!("From: a@receiver.example\nTo: b@example.org\nContent-Type: text/xml\n\n{}", report(id));
+    let mbox = (0..25).map(|id| format!("From a\n{}\n", mail(id))).collect::<Vec<_>>().concat();
+    let mails: Vec<_> = (0..25).map(|id| (format!("maildir/new/{id}"), mail(id))).collect();
+    let mut files: Vec<(&str, &str)> =
+        mails.iter().map(|(name, mail)| (name.as_str(), mail.as_str())).collect();
+    files.push(("all.mbox", &mbox));
+    let root = folder(&files);
+    for path in [root.path().join("maildir"), root.path().join("all.mbox")] {
+        let run = dmarc(&["parse", path.to_str().unwrap()]);
+        let ids: std::collections::BTreeSet<_> = json_lines(&run)
+            .iter()
+            .map(|line| line["report"]["report_metadata"]["report_id"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!((run.code, ids.len()), (0, 25), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn parses_what_is_there_if_one_path_is_missing() {
     let root = folder(&[("new/1", REPORT), ("new/2", REPORT)]);
     let new = root.path().to_str().unwrap();

@@ -228,14 +228,14 @@ quirk_codes! {
     ArrivalDate => "arrival_date",
     /// The included message or its headers are absent (RFC 5965, Section 2 requires them).
     MissingOriginal => "missing_original",
-    /// The structure is not that of RFC 5965, Section 2 (Netease: `multipart/mixed`).
+    /// The structure is not that of RFC 5965, Section 2: fields under another media type, or text behind them.
     FeedbackStructure => "feedback_structure",
     // ---- TLS reports
     /// A string where RFC 8460 asks for an array, or a JSON array inside a string (Microsoft); the detail is the key.
     JsonShape => "json_shape",
     /// A number as a string, or with a fraction of zero; the detail is the key.
     JsonNumber => "json_number",
-    /// `null` for a key that should be present (Egress: `contact-info`).
+    /// `null` for a key that should have a value or be absent (Egress: `contact-info`).
     JsonNull => "json_null",
     /// A key occurred twice in one object: the last counts (RFC 7493, Section 2.3 forbids it).
     JsonDuplicateKey => "json_duplicate_key",

@@ -301,18 +301,6 @@ fn keeps_extensions_as_they_are_and_takes_no_record_from_them() {
 }
 
 #[test]
-fn reads_each_of_two_concatenated_documents() {
-    let xml = format!(
-        "<?xml version=\"1.0\"?>{}\n<?xml version=\"1.0\"?>{}",
-        with_row("192.0.2.1", "1"),
-        with_row("192.0.2.2", "2")
-    );
-    let reports = parse_all(&xml);
-    assert_eq!(reports.len(), 2);
-    assert!(reports[1].as_ref().unwrap().quirks.contains(QuirkCode::ConcatenatedDocuments));
-}
-
-#[test]
 fn keeps_a_complete_document_before_trailing_damage() {
     let xml = format!("{}</oops>", with_row("192.0.2.1", "1"));
     assert!(parse(&xml).quirks.contains(QuirkCode::TrailingContent));

@@ -346,6 +346,19 @@ mod tests {
     }
 
     #[test]
+    fn counts_both_of_two_reports_that_share_reporter_and_id() {
+        let first = xml(7, "a.example");
+        let other_domain = xml(8, "b.example");
+        let next_hour = first.replace("1789171200", "1789174800").replace("1789257599", "1789261199");
+        let collected = collect([&first, &other_domain, &next_hour].map(|xml| mail("1", PASS, xml)), &[]);
+        assert_eq!(
+            (collected.inputs.reports, collected.inputs.duplicates, collected.inputs.conflicts),
+            (3, 0, 0)
+        );
+        assert_eq!(collected.records.iter().map(|r| r.message_count).sum::<u64>(), 7 + 8 + 7);
+    }
+
+    #[test]
     fn keeps_the_same_one_of_two_that_contradict_whichever_comes_first() {
         let mails = || [mail("1", PASS, &xml(7, "a.example")), mail("2", PASS, &xml(8, "a.example"))];
         let forward = collect(mails(), &[]);

@@ -14,6 +14,8 @@ pub(super) struct Label {
     /// Whether it is that of a container's only content, which may not be empty.
     is_content: bool,
     charset: Option<String>,
+    /// The media type, where this is the label of a MIME part.
+    media: Option<String>,
     text: String,
 }
 
@@ -38,18 +40,26 @@ impl Label {
             None => (by_name, header.file_name.clone()),
         };
         let inner = if header.media.starts_with("application/tlsrpt") { Some(Form::Json) } else { inner };
-        Self { form, inner, is_content: false, charset: header.charset.clone(), text }
+        let media = Some(header.media.clone());
+        Self { form, inner, is_content: false, charset: header.charset.clone(), media, text }
     }
 
     /// The label of an archive entry.
     pub(super) fn of_entry(name: &str) -> Self {
         let (form, inner) = by_name(name);
-        Self { form, inner, is_content: false, charset: None, text: name.to_owned() }
+        Self { form, inner, is_content: false, charset: None, media: None, text: name.to_owned() }
     }
 
     /// The label of what a single-file container holds.
     pub(super) fn inside(&self) -> Self {
-        Self { form: self.inner, inner: None, is_content: true, charset: None, text: self.text.clone() }
+        Self {
+            form: self.inner,
+            inner: None,
+            is_content: true,
+            charset: None,
+            media: None,
+            text: self.text.clone(),
+        }
     }
 
     pub(super) fn charset(&self) -> Option<&str> {
@@ -63,6 +73,14 @@ impl Label {
             Kind::Zip => Form::Zip,
             Kind::Xml => Form::Xml,
             Kind::Json => Form::Json,
+            // Fields may be a feedback report, which has a media type of its own (RFC 5965, Section 2).
+            Kind::Fields => {
+                if let Some(media) = &self.media {
+                    let said = if media.is_empty() { "no media type" } else { media };
+                    quirks.note(QuirkCode::FeedbackStructure, said);
+                }
+                return;
+            }
             _ => return,
         };
         if self.form.is_some_and(|form| form != actual) {

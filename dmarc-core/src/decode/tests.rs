@@ -1,3 +1,5 @@
+//! How each form is read that is tolerated stands in `tests/tolerated`; here is what is refused, and what the caller sees.
+
 use std::io::{Cursor, Read, Write};
 
 use ::zip::ZipWriter;
@@ -121,39 +123,6 @@ const fn limit(limit: &'static str, max: u64) -> ErrorKind {
 // ---- containers
 
 #[test]
-fn opens_a_bare_payload_and_any_container_around_it() {
-    let xml = XML.as_bytes();
-    for input in
-        [xml.to_vec(), gzip(xml), gzip(&gzip(xml)), base64(&gzip(xml)).into_bytes(), base64(xml).into_bytes()]
-    {
-        assert_eq!(run(&input), [text("", XML)]);
-    }
-    let zipped = zip(&[("a/report.xml", xml)]);
-    let nested = zip(&[("inner.zip", &zipped)]);
-    let inner_gzip = zip(&[("report.xml.gz", &gzip(xml))]);
-    assert_eq!(run(&zipped), [text("a/report.xml", XML)]);
-    assert_eq!(run(&gzip(&zipped)), [text("a/report.xml", XML)]);
-    assert_eq!(run(&nested), [text("inner.zip/a/report.xml", XML)]);
-    assert_eq!(run(&inner_gzip), [text("report.xml.gz", XML)]);
-    let tar = tar::tests::tar(&[("._a.xml", b'0', b"\0"), ("a.xml", b'0', xml)]);
-    assert_eq!(run(&gzip(&tar)), [text("a.xml", XML)]);
-}
-
-#[test]
-fn finds_every_file_of_an_archive_and_passes_over_junk() {
-    let archive = zip(&[
-        ("__MACOSX/", b""),
-        ("__MACOSX/._one.xml", b"\0\x05\x16\x07"),
-        (".DS_Store", b"\0\0\0\x01"),
-        ("folder/", b""),
-        ("readme.txt", b"Thank you."),
-        ("folder/one.xml", XML.as_bytes()),
-        ("two.json", b"{\"policies\":[]}"),
-    ]);
-    assert_eq!(run(&archive), [text("folder/one.xml", XML), text("two.json", "{\"policies\":[]}")]);
-}
-
-#[test]
 fn refuses_archives_that_hold_nothing_or_are_damaged() {
     assert_eq!(run(&zip(&[])), [refused("", ErrorKind::Archive)]);
     assert_eq!(run(&zip(&[("folder/", b"")])), [refused("", ErrorKind::Archive)]);
@@ -187,78 +156,7 @@ fn does_not_lose_a_file_silently_that_shares_its_name() {
     assert_eq!(run(&archive), [text("one.xml", XML), refused("", ErrorKind::Archive)]);
 }
 
-#[test]
-fn passes_over_a_document_of_an_office_suite() {
-    let document =
-        zip(&[("[Content_Types].xml", b"<Types/>"), ("word/document.xml", b"<w/>"), ("empty.xml", b"")]);
-    assert_eq!(run(&document), []);
-}
-
-#[test]
-fn decides_by_content_and_notes_a_wrong_label() {
-    let odd = |part: &str| (part.to_owned(), Ok(XML.to_owned()), vec![QuirkCode::Mislabelled]);
-    let xml = XML.as_bytes();
-    let message = mail_of(&[
-        attachment("application/gzip", "a.xml.gz", xml),
-        attachment("application/octet-stream", "b.gz", &zip(&[("b.xml", xml)])),
-        attachment("application/octet-stream", "", &gzip(xml)),
-        attachment("image/png", "d.png", xml),
-        attachment("text/plain", "e.xml", xml),
-    ]);
-    let expected =
-        [odd("1/a.xml.gz"), odd("2/b.gz/b.xml"), text("3", XML), odd("4/d.png"), text("5/e.xml", XML)];
-    assert_eq!(run(&message), expected);
-}
-
 // ---- messages
-
-#[test]
-fn finds_every_attachment_of_a_message_behind_other_ones() {
-    let xml = XML.as_bytes();
-    let message = mail_of(&[
-        ("Content-Type: text/plain".to_owned(), b"This is an aggregate report.".to_vec()),
-        attachment("image/png", "logo.png", b"\x89PNG\r\n\x1a\n\0\0"),
-        attachment("application/gzip", "one.xml.gz", &gzip(xml)),
-        attachment("application/zip", "two.zip", &zip(&[("two.xml", xml)])),
-    ]);
-    assert_eq!(run(&message), [text("3/one.xml.gz", XML), text("4/two.zip/two.xml", XML)]);
-}
-
-#[test]
-fn opens_a_message_that_is_nothing_but_the_report() {
-    let head = "From: a@example.org\r\nTo: b@example.net\r\n";
-    let gzipped = format!(
-        "{head}Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
-        base64(&gzip(XML.as_bytes()))
-    );
-    assert_eq!(run(gzipped.as_bytes()), [text("1", XML)]);
-    let unlabelled = format!("{head}\r\n{}", base64(&gzip(XML.as_bytes())));
-    assert_eq!(run(unlabelled.as_bytes()), [text("1", XML)]);
-    let mut binary =
-        format!("{head}Content-Type: application/gzip\r\nContent-Transfer-Encoding: binary\r\n\r\n")
-            .into_bytes();
-    binary.extend_from_slice(&gzip(XML.as_bytes()));
-    assert_eq!(run(&binary), [text("1", XML)]);
-    let quoted = format!(
-        "{head}Content-Type: text/xml\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}",
-        XML.replace('=', "=3D")
-    );
-    assert_eq!(run(quoted.as_bytes()), [text("1", XML)]);
-}
-
-#[test]
-fn finds_reports_in_forwarded_messages_however_they_are_attached() {
-    let inner = mail_of(&[attachment("application/gzip", "r.xml.gz", &gzip(XML.as_bytes()))]);
-    let embedded =
-        mail(&[("Content-Type: text/plain", b"see below"), ("Content-Type: message/rfc822", &inner)]);
-    assert_eq!(run(&embedded), [text("2.1/r.xml.gz", XML)]);
-    let twice = mail(&[("Content-Type: message/rfc822", &mail(&[("Content-Type: message/rfc822", &inner)]))]);
-    assert_eq!(run(&twice), [text("1.1.1/r.xml.gz", XML)]);
-    let as_file = mail_of(&[attachment("application/octet-stream", "fwd.eml", &inner)]);
-    assert_eq!(run(&as_file), [text("1/fwd.eml/1/r.xml.gz", XML)]);
-    let in_archive = zip(&[("fwd.eml", &inner)]);
-    assert_eq!(run(&in_archive), [text("fwd.eml/1/r.xml.gz", XML)]);
-}
 
 #[test]
 fn hands_over_a_feedback_report_with_what_it_includes_and_does_not_search_that() {

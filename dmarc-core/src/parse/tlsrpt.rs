@@ -219,7 +219,11 @@ impl Mapper<'_> {
     fn failure_details<'a>(&mut self, value: Option<Value<'a>>, place: &str) -> Vec<TlsFailure<'a>> {
         let place = format!("{place}.failure-details");
         let list = match value {
-            None | Some(Value::Null) => Vec::new(),
+            None => Vec::new(),
+            Some(Value::Null) => {
+                self.quirks.note(QuirkCode::JsonNull, "failure-details");
+                Vec::new()
+            }
             Some(Value::List(list)) => list,
             Some(object @ Value::Object(_)) => {
                 self.quirks.note(QuirkCode::JsonShape, "failure-details");
@@ -292,10 +296,8 @@ impl Mapper<'_> {
         key: &'static str,
         detail: &str,
     ) -> Option<Cow<'a, str>> {
-        match object.iter().find(|(known, _)| *known == key) {
-            None => self.quirks.note(QuirkCode::JsonMissingKey, detail),
-            Some((_, Value::Null)) => self.quirks.note(QuirkCode::JsonNull, detail),
-            Some(_) => {}
+        if !object.iter().any(|(known, _)| *known == key) {
+            self.quirks.note(QuirkCode::JsonMissingKey, detail);
         }
         self.text(object, key, detail)
     }
@@ -304,7 +306,10 @@ impl Mapper<'_> {
     fn text<'a>(&mut self, object: &mut Object<'a>, key: &str, detail: &str) -> Option<Cow<'a, str>> {
         let text = match take(object, key)? {
             Value::Text(text) => return Some(text),
-            Value::Null => return None,
+            Value::Null => {
+                self.quirks.note(QuirkCode::JsonNull, detail);
+                return None;
+            }
             Value::Number(number) => Some(Cow::Owned(number.to_string())),
             Value::List(mut list) => match (list.pop(), list.is_empty()) {
                 (Some(Value::Text(text)), true) => Some(text),
@@ -319,7 +324,11 @@ impl Mapper<'_> {
     /// A list of texts, also as one text, as a JSON array inside a text, or with other values in it.
     fn list<'a>(&mut self, value: Option<Value<'a>>, key: &str) -> Result<Vec<Cow<'a, str>>> {
         let values = match value {
-            None | Some(Value::Null) => return Ok(Vec::new()),
+            None => return Ok(Vec::new()),
+            Some(Value::Null) => {
+                self.quirks.note(QuirkCode::JsonNull, key);
+                return Ok(Vec::new());
+            }
             Some(Value::List(values)) => values,
             Some(Value::Text(text)) => {
                 self.quirks.note(QuirkCode::JsonShape, key);
@@ -480,7 +489,7 @@ mod tests {
         assert_eq!(future.policy.policy_domain, None);
         assert_eq!(details(&parsed, QuirkCode::JsonDuplicateKey), ["organization-name"]);
         assert_eq!(details(&parsed, QuirkCode::JsonUnknownKey), ["generator"]);
-        assert_eq!(details(&parsed, QuirkCode::JsonNull), ["contact-info"]);
+        assert_eq!(details(&parsed, QuirkCode::JsonNull), ["contact-info", "failure-details"]);
         assert_eq!(details(&parsed, QuirkCode::JsonDate), ["end-datetime: 2025-03-05T00:00:00"]);
         assert_eq!(
             details(&parsed, QuirkCode::JsonNumber),
