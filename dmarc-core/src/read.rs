@@ -1,11 +1,12 @@
 //! Everything that one message, container or payload holds.
 
+use crate::context;
 use crate::decode::{self, MessageInfo, Payload};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::model::Report;
+use crate::model::{ErrorReport, Report};
 use crate::parse::failure::{self, Included};
-use crate::parse::{Format, Parsed, aggregate, tlsrpt};
+use crate::parse::{Format, Parsed, aggregate, error_report, tlsrpt};
 use crate::quirk::Quirks;
 
 /// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
@@ -42,6 +43,8 @@ pub enum Found {
     Refused(Error),
     /// An ARF report that is not about authentication; the text is its `Feedback-Type`.
     OtherFeedback(String),
+    /// The notice that an aggregate report exists and could not be delivered.
+    ErrorReport(ErrorReport<'static>),
 }
 
 /// Reads every report of a message, container or payload.
@@ -63,6 +66,11 @@ pub fn read(input: &[u8], limits: &Limits) -> Reading {
             outcomes.push(Outcome { part: part.to_owned(), found });
         });
     });
+    for Outcome { part, found } in &mut outcomes {
+        if let Found::Report(parsed) = found {
+            context::apply(parsed, part, message.as_ref());
+        }
+    }
     Reading { message, outcomes }
 }
 
@@ -95,6 +103,10 @@ fn parse_piece(
             }
             result => each(found(result, &quirks, |report| Report::Failure(Box::new(report.into_owned())))),
         },
+        Some(Format::ErrorReport) => each(match error_report::parse(&text, limits) {
+            Ok(report) => Found::ErrorReport(report.into_owned()),
+            Err(error) => Found::Refused(error),
+        }),
     }
 }
 

@@ -93,7 +93,8 @@ pub struct FailureReport<'a> {
     /// `Arrival-Date` (or the historic `Received-Date`) as received.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub arrival_date: Option<Cow<'a, str>>,
-    /// The arrival, in seconds since the Unix epoch, UTC, where the date can be read.
+    /// The arrival, in seconds since the Unix epoch, UTC, where the date can be read. Without an
+    /// [`arrival_date`](Self::arrival_date) it is the date of the mail that brought the report, and approximate.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub arrived: Option<i64>,
     /// `Reporting-MTA` as received.
@@ -144,6 +145,8 @@ pub enum AlignmentBasis {
     ListsBoth,
     /// Results and domains in the report decide.
     Evidence,
+    /// A notice without an ARF part says so in words.
+    Stated,
     /// It cannot be told.
     #[default]
     Unknown,

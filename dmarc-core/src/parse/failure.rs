@@ -4,11 +4,12 @@
 //! nothing of MIME: the caller finds the parts and decodes them. A field that is absent or odd is a quirk; only a
 //! report without `Feedback-Type`, or one beyond a ceiling, is refused.
 //!
-//! *Not supported:* reports as prose without a feedback part (Exim); decoding of base64 in
-//! `DKIM-Canonicalized-*`; `Received-Date` beside `Arrival-Date`; fields behind an empty line.
+//! *Not supported:* decoding of base64 in `DKIM-Canonicalized-*`; `Received-Date` beside `Arrival-Date`; fields behind
+//! an empty line.
 
 mod alignment;
 mod fields;
+mod notice;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -41,8 +42,13 @@ impl<'a> Included<'a> {
     }
 }
 
-/// Whether `text` begins like the fields of a feedback report: nothing but fields up to a `Feedback-Type`.
+/// Whether `text` is a feedback report, or a notice in the place of one.
 pub(crate) fn is_feedback(text: &str) -> bool {
+    has_feedback_type(text) || notice::is_notice(text)
+}
+
+/// Whether `text` begins like the fields of a feedback report: nothing but fields up to a `Feedback-Type`.
+fn has_feedback_type(text: &str) -> bool {
     Lines::new(text)
         .map_while(|line| if let Line::Field { name, .. } = line { Some(name) } else { None })
         .any(|name| name.eq_ignore_ascii_case("Feedback-Type"))
@@ -50,7 +56,8 @@ pub(crate) fn is_feedback(text: &str) -> bool {
 
 /// Reads a feedback report (RFC 5965, Section 3; RFC 6591, Section 3.1), and the header of the message it includes.
 ///
-/// A `Feedback-Type` other than `auth-failure` is no error here: the caller decides what to do with it.
+/// A `Feedback-Type` other than `auth-failure` is no error here: the caller decides what to do with it. A notice in prose
+/// that some servers send in place of ARF is read as far as it goes, with [`QuirkCode::NoArf`].
 ///
 /// # Errors
 /// - [`ErrorKind::MissingField`] if there is no `Feedback-Type`.
@@ -61,7 +68,10 @@ pub fn parse<'a>(
     included: Option<Included<'a>>,
     limits: &Limits,
 ) -> Result<Parsed<FailureReport<'a>>> {
-    let mut builder = Builder { report: empty_report(), quirks: Quirks::default(), received_date: None };
+    if !has_feedback_type(feedback) && notice::is_notice(feedback) {
+        return notice::parse(feedback, limits);
+    }
+    let mut builder = Builder::default();
     let mut lines = Lines::new(feedback);
     let mut fields = 0;
     for line in &mut lines {
@@ -114,6 +124,12 @@ struct Builder<'a> {
     report: FailureReport<'a>,
     quirks: Quirks,
     received_date: Option<Cow<'a, str>>,
+}
+
+impl Default for Builder<'_> {
+    fn default() -> Self {
+        Self { report: empty_report(), quirks: Quirks::default(), received_date: None }
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -212,15 +228,20 @@ impl<'a> Builder<'a> {
         if self.report.feedback_type.is_empty() {
             return Err(Error::new(ErrorKind::MissingField("Feedback-Type")));
         }
+        self.note_missing();
+        Ok(self.complete())
+    }
+
+    /// Adds what follows from the fields.
+    fn complete(mut self) -> Parsed<FailureReport<'a>> {
         self.report.incidents = self.report.incidents.max(1);
         self.arrival();
         self.note_unknown();
-        self.note_missing();
         let alignment = alignment::alignment(&self.report);
         self.report.dkim_aligned = alignment.dkim;
         self.report.spf_aligned = alignment.spf;
         self.report.alignment_basis = alignment.basis;
-        Ok(Parsed::new(self.report, self.quirks))
+        Parsed::new(self.report, self.quirks)
     }
 
     fn arrival(&mut self) {
