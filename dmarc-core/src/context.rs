@@ -64,11 +64,7 @@ fn needs(result: &TlsPolicyResult<'_>, domain: &Domain<'_>) -> bool {
 }
 
 /// A message that failed arrived before the report of it was sent, and not long before.
-fn complete_failure(
-    report: &mut FailureReport<'static>,
-    message: Option<&MessageInfo>,
-    quirks: &mut Quirks,
-) {
+fn complete_failure(report: &mut FailureReport<'static>, message: Option<&MessageInfo>, quirks: &mut Quirks) {
     if let (None, Some(date)) = (&report.arrival_date, message.and_then(|message| message.date)) {
         report.arrived = Some(date);
         quirks.note(QuirkCode::ArrivalDate, "date of the mail");

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use mail_parser::decoders::base64::base64_decode;
+
 use super::auth::AuthenticationResults;
 use super::{owned, owned_list, owned_option, vocabulary};
 use crate::domain::Domain;
@@ -174,6 +176,18 @@ impl OriginalMessage<'_> {
 }
 
 impl FailureReport<'_> {
+    /// The bytes of `DKIM-Canonicalized-Header`; `None` where it is absent or no base64.
+    #[must_use]
+    pub fn canonicalized_header(&self) -> Option<Vec<u8>> {
+        base64_decode(self.dkim_canonicalized_header.as_deref()?.as_bytes())
+    }
+
+    /// The bytes of `DKIM-Canonicalized-Body`; `None` where it is absent or no base64.
+    #[must_use]
+    pub fn canonicalized_body(&self) -> Option<Vec<u8>> {
+        base64_decode(self.dkim_canonicalized_body.as_deref()?.as_bytes())
+    }
+
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
     pub fn into_owned(self) -> FailureReport<'static> {

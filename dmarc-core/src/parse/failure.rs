@@ -4,8 +4,7 @@
 //! nothing of MIME: the caller finds the parts and decodes them. A field that is absent or odd is a quirk; only a
 //! report without `Feedback-Type`, or one beyond a ceiling, is refused.
 //!
-//! *Not supported:* decoding of base64 in `DKIM-Canonicalized-*`; `Received-Date` beside `Arrival-Date`; fields behind
-//! an empty line.
+//! *Not supported:* `Received-Date` beside `Arrival-Date`; fields behind an empty line.
 
 mod alignment;
 mod fields;
