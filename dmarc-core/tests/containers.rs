@@ -1,9 +1,10 @@
-//! Reports inside mail and containers, read end to end.
+//! Reports inside mail and containers, read end to end. A name that begins with a letter and two digits carries the id
+//! of a conformance case.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use std::io::Write;
 
-use dmarc_core::{Found, Limits, QuirkCode, Reading, Report, read};
+use dmarc_core::{Domain, Found, Limits, QuirkCode, Reading, Report, read};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -36,6 +37,24 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zip(entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in entries {
+        writer.start_file(*name, ::zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The quirks of every report.
+fn quirks(reading: &Reading) -> Vec<(QuirkCode, String)> {
+    let reports = reading.outcomes.iter().filter_map(|outcome| match &outcome.found {
+        Found::Report(parsed) => Some(parsed.quirks.as_slice()),
+        _ => None,
+    });
+    reports.flatten().map(|quirk| (quirk.code, quirk.detail.clone())).collect()
+}
+
 /// Part and id of every aggregate report; anything else fails the test.
 fn ids(reading: &Reading) -> Vec<(&str, &str)> {
     let mut ids = Vec::new();
@@ -65,7 +84,7 @@ fn mail(parts: &[String]) -> String {
 }
 
 #[test]
-fn reads_the_report_of_a_gzip_file_and_notes_what_follows_it() {
+fn z02_reads_the_report_of_a_gzip_file_and_notes_what_follows_it() {
     let file = [gzip(&report_with_id("1")), b"\r\n".to_vec()].concat();
     let reading = read(&file, &Limits::default());
     assert_eq!(ids(&reading), [("", "1")]);
@@ -75,7 +94,7 @@ fn reads_the_report_of_a_gzip_file_and_notes_what_follows_it() {
 }
 
 #[test]
-fn reads_both_attachments_of_a_message() {
+fn m01_reads_both_attachments_of_a_message() {
     let part = |id| format!("Content-Type: text/xml; name={id}.xml\r\n\r\n{}", report_with_id(id));
     let reading = read(mail(&[part("1"), part("2")]).as_bytes(), &Limits::default());
     assert_eq!(ids(&reading), [("1/1.xml", "1"), ("2/2.xml", "2")]);
@@ -85,13 +104,91 @@ fn reads_both_attachments_of_a_message() {
 }
 
 #[test]
-fn reads_both_documents_of_two_gzip_members() {
+fn z03_reads_the_joined_content_of_two_gzip_members() {
     let file = [gzip(&report_with_id("1")), gzip(&report_with_id("2"))].concat();
     assert_eq!(ids(&read(&file, &Limits::default())), [("", "1"), ("", "2")]);
+    let report = report_with_id("1");
+    let (begin, end) = report.split_at(report.len() / 2);
+    assert_eq!(ids(&read(&[gzip(begin), gzip(end)].concat(), &Limits::default())), [("", "1")]);
 }
 
 #[test]
-fn reads_a_forwarded_report() {
+fn z05_reads_both_reports_of_an_archive() {
+    let archive = zip(&[("1.xml", &report_with_id("1")), ("2.xml", &report_with_id("2"))]);
+    assert_eq!(ids(&read(&archive, &Limits::default())), [("1.xml", "1"), ("2.xml", "2")]);
+}
+
+#[test]
+fn z06_passes_over_what_macos_adds_to_an_archive() {
+    let archive = zip(&[("__MACOSX/._1.xml", "\0\u{5}\u{16}\u{7}"), ("1.xml", &report_with_id("1"))]);
+    assert_eq!(ids(&read(&archive, &Limits::default())), [("1.xml", "1")]);
+}
+
+#[test]
+fn m04_reads_the_same_report_whatever_the_subject_says() {
+    let part = format!("Content-Type: text/xml; name=1.xml\r\n\r\n{}", report_with_id("1"));
+    let plain = mail(&[part]);
+    for subject in [
+        "Subject: Report domain: sender.example Submitter: receiver.example Report-ID: 99\r\n",
+        "Subject: Report Domain: other.example; Submitter: Mail.Ru; Report-ID: 1\r\n",
+        "Subject: Dmarc Aggregate Report Domain: {other.example} Submitter: {Amazon SES} Date: {2024-01-01} Report-ID: {9}\r\n",
+        "Subject: Report Domain: sender.example\r\n Submitter: receiver.example\r\n\tReport-ID: <1@x>\r\n",
+        "Subject: =?utf-8?B?/w==?=\r\n",
+        "",
+    ] {
+        let reading = read(plain.replace("Subject: Report\r\n", subject).as_bytes(), &Limits::default());
+        assert_eq!(ids(&reading), [("1/1.xml", "1")], "{subject}");
+        assert_eq!(quirks(&reading), [], "{subject}");
+    }
+}
+
+#[test]
+fn m05_believes_the_report_and_notes_another_domain_or_period_in_its_name() {
+    for (name, fits) in [
+        ("receiver.example!sender.example!1704067200!1704153599.xml", true),
+        ("receiver.example!Sender.Example!1704067200!1704153599!a1.xml.gz", true),
+        ("report.xml", true),
+        ("receiver.example!other.example!1704067200!1704153599.xml", false),
+        ("receiver.example!sender.example!1704067201!1704153599.xml", false),
+        ("receiver.example!sender.example!1704067200!1704153600!a1.xml", false),
+    ] {
+        let part = format!("Content-Type: text/xml; name=\"{name}\"\r\n\r\n{}", report_with_id("1"));
+        let reading = read(mail(&[part]).as_bytes(), &Limits::default());
+        assert_eq!(ids(&reading)[0].1, "1");
+        let Found::Report(parsed) = &reading.outcomes[0].found else { panic!() };
+        let Report::Aggregate(report) = &parsed.report else { panic!() };
+        assert_eq!(report.policy_published.domain.as_str(), "sender.example");
+        assert_eq!(report.report_metadata.date_range.end, 1_704_153_599);
+        let noted = quirks(&reading).contains(&(QuirkCode::FileName, name.to_owned()));
+        assert_eq!(noted, !fits, "{name}");
+    }
+}
+
+#[test]
+fn m06_recognises_the_notice_of_a_report_that_was_not_delivered() {
+    let fields = "Report-Date: Mon, 01 Jan 2024 00:10:00 +0000\r\nReport-Domain: Sender.example\r\n\
+        Report-ID: 17@receiver.example\r\nReport-Size: 14000000\r\nSubmitter: receiver.example\r\n\
+        Submitting-URI: mailto:a@sender.example\r\nSubmitting-URI: mailto:b@sender.example\r\n";
+    for body in [fields.to_owned(), format!("We have a report that we could not send.\r\n\r\n{fields}")] {
+        let message = mail(&[format!("Content-Type: text/plain\r\n\r\n{body}")]);
+        let outcomes = read(message.as_bytes(), &Limits::default()).outcomes;
+        assert_eq!(outcomes.len(), 1);
+        let Found::ErrorReport(report) = &outcomes[0].found else { panic!("{outcomes:?}") };
+        assert_eq!(report.report_domain.as_str(), "sender.example");
+        assert_eq!(
+            (report.report_id.as_ref(), report.report_size),
+            ("17@receiver.example", Some(14_000_000))
+        );
+        assert_eq!(report.submitter.as_ref().map(Domain::as_str), Some("receiver.example"));
+        assert_eq!(report.submitting_uri, ["mailto:a@sender.example", "mailto:b@sender.example"]);
+        assert!(report.report_date.is_some());
+    }
+    let prose = format!("Content-Type: text/plain\r\n\r\n{}", fields.replace("Submitting-URI", "Link"));
+    assert!(read(mail(&[prose]).as_bytes(), &Limits::default()).outcomes.is_empty());
+}
+
+#[test]
+fn m02_reads_a_forwarded_report() {
     let inner = mail(&[format!("Content-Type: text/plain\r\n\r\n{}", report_with_id("1"))]);
     let outer = mail(&["\r\nSee below.".to_owned(), format!("Content-Type: message/rfc822\r\n\r\n{inner}")]);
     let outer =
@@ -100,7 +197,7 @@ fn reads_a_forwarded_report() {
 }
 
 #[test]
-fn refuses_a_cut_gzip_file_and_gives_no_part_of_it() {
+fn z04_refuses_a_cut_gzip_file_and_gives_no_part_of_it() {
     let whole = gzip(&report_with_id("1"));
     let reading = read(&whole[..whole.len() / 2], &Limits::default());
     assert_eq!(reading.outcomes.len(), 1);

@@ -169,7 +169,7 @@ fn f08_takes_no_second_report_from_the_words_beside_an_arf_part() {
 #[test]
 fn f09_accepts_version_1_0() {
     let text = String::from_utf8(mail("", FROM)).unwrap().replace("Version: 1\n", "Version: 1.0\n");
-    let parsed = one(text.replace("MIME-Version: 1.0.0", "MIME-Version: 1.0").as_bytes());
+    let parsed = one(text.as_bytes());
     assert_eq!(details(&parsed, QuirkCode::FeedbackVersion), ["1.0"]);
 }
 

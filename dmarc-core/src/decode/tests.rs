@@ -162,7 +162,7 @@ fn refuses_a_damaged_entry_and_reads_the_others() {
 }
 
 #[test]
-fn refuses_an_encrypted_entry_and_reads_the_others() {
+fn z07_refuses_an_encrypted_entry_and_reads_the_others() {
     let mut archive = zip(&[("one.xml", XML.as_bytes()), ("two.xml", XML.as_bytes())]);
     archive[6] |= 1;
     let directory = memchr::memmem::find(&archive, b"PK\x01\x02").unwrap();
@@ -187,7 +187,7 @@ fn passes_over_a_document_of_an_office_suite() {
 }
 
 #[test]
-fn decides_by_content_and_notes_a_wrong_label() {
+fn z08_decides_by_content_and_notes_a_wrong_label() {
     let odd = |part: &str| (part.to_owned(), Ok(XML.to_owned()), vec![QuirkCode::Mislabelled]);
     let xml = XML.as_bytes();
     let message = mail_of(&[
@@ -217,7 +217,7 @@ fn finds_every_attachment_of_a_message_behind_other_ones() {
 }
 
 #[test]
-fn opens_a_message_that_is_nothing_but_the_report() {
+fn m03_opens_a_message_that_is_nothing_but_the_report() {
     let head = "From: a@example.org\r\nTo: b@example.net\r\n";
     let gzipped = format!(
         "{head}Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
@@ -239,7 +239,7 @@ fn opens_a_message_that_is_nothing_but_the_report() {
 }
 
 #[test]
-fn finds_reports_in_forwarded_messages_however_they_are_attached() {
+fn m02_finds_reports_in_forwarded_messages_however_they_are_attached() {
     let inner = mail_of(&[attachment("application/gzip", "r.xml.gz", &gzip(XML.as_bytes()))]);
     let embedded =
         mail(&[("Content-Type: text/plain", b"see below"), ("Content-Type: message/rfc822", &inner)]);
@@ -294,7 +294,7 @@ fn refuses_an_empty_attachment_that_is_labelled_as_a_report() {
 }
 
 #[test]
-fn passes_over_what_is_no_report() {
+fn x07_passes_over_what_is_no_report() {
     let message = mail_of(&[
         attachment("application/gzip", "r.xml.gz", &gzip(b"unused")),
         attachment("x/y", "z", b"\0\x01"),
@@ -303,7 +303,7 @@ fn passes_over_what_is_no_report() {
 }
 
 #[test]
-fn decodes_the_charset_of_a_part() {
+fn x04_decodes_the_charset_of_a_part() {
     let header = "Content-Type: text/xml; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit";
     let found = run(&mail(&[(header, b"<a>M\xfcller</a>")]));
     assert_eq!(found, [("1".to_owned(), Ok("<a>Müller</a>".to_owned()), vec![QuirkCode::Charset])]);
@@ -315,7 +315,7 @@ fn decodes_the_charset_of_a_part() {
 // ---- hostile input
 
 #[test]
-fn stops_at_a_gzip_of_300_megabytes_of_spaces() {
+fn z01_stops_at_a_gzip_of_300_megabytes_of_spaces() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let spaces = vec![b' '; 1 << 20];
     for _ in 0..300 {
@@ -358,7 +358,7 @@ fn counts_entries_that_overlap_as_often_as_they_are_read() {
 }
 
 #[test]
-fn stops_at_archives_nested_ten_deep() {
+fn z07_stops_at_archives_nested_ten_deep() {
     let mut nested = zip(&[("report.xml", XML.as_bytes())]);
     for _ in 0..9 {
         nested = zip(&[("a.zip", &nested)]);
