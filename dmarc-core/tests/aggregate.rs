@@ -224,7 +224,9 @@ fn a14_a15_compares_version_as_a_number() {
             Vec::<&str>::new()
         );
     }
-    assert_eq!(codes(&parse(&with_auth("").replace(">1.0<", ">2.0<"))), ["unexpected_version"]);
+    let drafted = parse(&with_auth("").replace(">1.0<", ">2.0<").replace("<p>", "<np>none</np><p>"));
+    assert_eq!(drafted.report.version.as_deref(), Some("2.0"));
+    assert_eq!(codes(&drafted), ["unexpected_version", "hybrid_dialect"]);
 }
 
 #[test]
@@ -246,11 +248,24 @@ fn a16_keeps_the_extensions_of_drafts() {
 
 #[test]
 fn a17_passes_over_unknown_elements_with_one_quirk_a_path() {
-    let xml = with_auth("<arc/><arc/>").replace("</row>", "<weight>9<record/></weight></row>");
-    let parsed = parse(&xml);
-    assert_eq!(parsed.report.records.len(), 1);
+    let mut xml = with_auth("<arc/><arc/>").replace("</row>", "<weight>9<record/></weight></row>");
+    for section in ["report_metadata", "date_range", "policy_published", "policy_evaluated", "identifiers"] {
+        xml = xml.replace(&format!("</{section}>"), &format!("<odd/></{section}>"));
+    }
+    let parsed = parse(&xml.replace("<record>", "<odd/><record>"));
+    assert_eq!(parsed.report.records, parse(&with_auth("")).report.records);
     let details: Vec<_> = parsed.quirks.as_slice().iter().map(|q| (q.detail.as_str(), q.count)).collect();
-    assert_eq!(details, [("feedback/record/row/weight", 1), ("feedback/record/auth_results/arc", 2)]);
+    let expected = [
+        ("feedback/report_metadata/date_range/odd", 1),
+        ("feedback/report_metadata/odd", 1),
+        ("feedback/policy_published/odd", 1),
+        ("feedback/odd", 1),
+        ("feedback/record/row/policy_evaluated/odd", 1),
+        ("feedback/record/row/weight", 1),
+        ("feedback/record/identifiers/odd", 1),
+        ("feedback/record/auth_results/arc", 2),
+    ];
+    assert_eq!(details, expected);
 }
 
 #[test]
@@ -290,6 +305,7 @@ fn a20_a26_keeps_dispositions_of_other_dialects() {
     };
     let pass = disposition("pass");
     assert_eq!(pass.report.records[0].row.policy_evaluated.disposition, Some(ActionDisposition::Pass));
+    assert!(pass.report.records[0].row.policy_evaluated.disposition.as_ref().unwrap().is_delivered());
     assert_eq!(codes(&pass), ["value_not_in_dialect"]);
     let unknown = disposition("softfail");
     let kept = ActionDisposition::Other(Cow::Borrowed("softfail"));
@@ -302,6 +318,9 @@ fn a22_reads_words_in_any_case_and_space() {
     let parsed = parse(&with_evaluated("<disposition> none </disposition><dkim>Pass</dkim><spf>fail</spf>"));
     assert_eq!(parsed.report.records[0].row.policy_evaluated.dkim, Some(DmarcResult::Pass));
     assert_eq!(codes(&parsed), ["normalized_value", "normalized_value"]);
+    let parsed = parse(&with_evaluated("<disposition>Reject</disposition><dkim>fail</dkim><spf>fail</spf>"));
+    let disposition = &parsed.report.records[0].row.policy_evaluated.disposition;
+    assert_eq!((disposition, codes(&parsed)), (&Some(ActionDisposition::Reject), vec!["normalized_value"]));
 }
 
 #[test]
@@ -315,14 +334,19 @@ fn a25_knows_policy_as_a_result_of_rfc_9990_only() {
 
 #[test]
 fn a23_a24_a25_takes_no_odd_spf_result_for_a_pass() {
-    for (word, expected) in [
-        ("hardfail", SpfResultCode::Fail),
-        ("unknown", SpfResultCode::Other(Cow::Borrowed("unknown"))),
-        ("policy", SpfResultCode::Policy),
+    for (word, expected, code) in [
+        ("hardfail", SpfResultCode::Fail, QuirkCode::NormalizedValue),
+        ("unknown", SpfResultCode::Other(Cow::Borrowed("unknown")), QuirkCode::UnknownValue),
+        ("error", SpfResultCode::Other(Cow::Borrowed("error")), QuirkCode::UnknownValue),
+        ("policy", SpfResultCode::Policy, QuirkCode::ValueNotInDialect),
     ] {
         let parsed =
             parse(&with_auth(&format!("<spf><domain>example.com</domain><result>{word}</result></spf>")));
-        assert_eq!(parsed.report.records[0].auth_results.spf[0].result, expected);
+        let record = &parsed.report.records[0];
+        assert_eq!(record.auth_results.spf[0].result, expected);
+        assert!(!evaluate(record, &parsed.report.policy_published).derived_spf);
+        let kept = parsed.quirks.as_slice().iter().any(|q| q.code == code && q.detail.contains(word));
+        assert!(kept, "{word}: {:?}", parsed.quirks);
     }
 }
 
@@ -335,13 +359,33 @@ fn a27_a28_a29_keeps_every_reason_in_order() {
         parsed.report.records[0].row.policy_evaluated.reasons.iter().map(|r| r.kind.clone()).collect();
     let empty = PolicyOverride::Other(Cow::Borrowed(""));
     assert_eq!(kinds, [PolicyOverride::SampledOut, empty, PolicyOverride::MailingList]);
+    assert!(
+        parsed.quirks.contains(QuirkCode::StrayText) && parsed.quirks.contains(QuirkCode::MissingElement)
+    );
 }
 
 #[test]
 fn a30_keeps_language() {
-    let xml = with_auth("").replace("</email>", "</email><error lang=\"de\">kaputt</error>");
-    let error = &parse(&xml).report.report_metadata.errors[0];
-    assert_eq!((error.text.as_ref(), error.lang.as_deref()), ("kaputt", Some("de")));
+    let text = |name: &str| format!("<{name} lang=\"de\">kaputt</{name}>");
+    let result = "<domain>a.example</domain><result>fail</result>";
+    let xml = with_auth(&format!("<dkim>{result}{}</dkim>", text("human_result")))
+        .replace("</email>", &format!("</email>{}{}", text("extra_contact_info"), text("error")))
+        .replace(
+            "</policy_evaluated>",
+            &format!("<reason><type>other</type>{}</reason></policy_evaluated>", text("comment")),
+        );
+    let parsed = parse(&xml);
+    let (metadata, record) = (&parsed.report.report_metadata, &parsed.report.records[0]);
+    for text in [
+        Some(&metadata.errors[0]),
+        metadata.extra_contact_info.as_ref(),
+        record.row.policy_evaluated.reasons[0].comment.as_ref(),
+        record.auth_results.dkim[0].human_result.as_ref(),
+    ] {
+        let text = text.unwrap();
+        assert_eq!((text.text.as_ref(), text.lang.as_deref()), ("kaputt", Some("de")));
+    }
+    assert_eq!(codes(&parsed), Vec::<&str>::new());
 }
 
 #[test]
@@ -370,6 +414,8 @@ fn a33_a34_a35_invents_no_results() {
     );
     let auth = parse(&xml).report.records[0].auth_results.clone();
     assert_eq!((auth.dkim[0].selector.clone(), auth.spf[0].domain.is_empty()), (None, true));
+    let report = parse(&xml.replace("<result>none", "<result>pass")).report;
+    assert!(!evaluate(&report.records[0], &report.policy_published).derived_spf);
 }
 
 #[test]
@@ -492,6 +538,7 @@ fn a49_passes_over_stray_text() {
 fn a50_names_the_reporter_by_its_mail_domain_where_it_has_no_name() {
     let parsed = parse(&with_auth("").replace("<org_name>r.example</org_name>", "<org_name/>"));
     assert_eq!(parsed.report.report_metadata.reporter(), "r.example");
+    assert_eq!(codes(&parsed), ["missing_element"]);
 }
 
 #[test]

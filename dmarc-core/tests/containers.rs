@@ -113,6 +113,35 @@ fn z03_reads_the_joined_content_of_two_gzip_members() {
 }
 
 #[test]
+fn x03_replaces_a_byte_that_is_no_utf8() {
+    let report = report_with_id("1").replace("<header_from>sender", "<header_from>sen\u{1}der").into_bytes();
+    let report: Vec<u8> = report.into_iter().map(|byte| if byte == 1 { 0x91 } else { byte }).collect();
+    let reading = read(&report, &Limits::default());
+    assert_eq!(ids(&reading), [("", "1")]);
+    assert!(quirks(&reading).iter().any(|(code, _)| *code == QuirkCode::BadEncoding));
+    let Found::Report(parsed) = &reading.outcomes[0].found else { panic!() };
+    let Report::Aggregate(report) = &parsed.report else { panic!() };
+    assert_eq!(report.records[0].identifiers.header_from.as_str(), "sen\u{fffd}der.example");
+}
+
+#[test]
+fn x04_reads_utf_16() {
+    let utf16: Vec<u8> =
+        format!("\u{feff}{}", report_with_id("1")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(ids(&read(&utf16, &Limits::default())), [("", "1")]);
+}
+
+#[test]
+fn x07_keeps_the_message_around_a_container_that_holds_no_report() {
+    let body = [
+        b"From: a@b.example\r\nTo: c@d.example\r\nContent-Type: application/gzip\r\n\r\n",
+        &gzip("unused")[..],
+    ];
+    let reading = read(&body.concat(), &Limits::default());
+    assert!(reading.outcomes.is_empty() && reading.message.is_some());
+}
+
+#[test]
 fn z05_reads_both_reports_of_an_archive() {
     let archive = zip(&[("1.xml", &report_with_id("1")), ("2.xml", &report_with_id("2"))]);
     assert_eq!(ids(&read(&archive, &Limits::default())), [("1.xml", "1"), ("2.xml", "2")]);

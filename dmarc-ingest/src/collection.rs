@@ -391,14 +391,13 @@ mod tests {
              Content-Type: text/xml\r\n\r\n{}",
             xml(7, "a.example")
         );
-        let forwarded = mail("1", PASS, "").source;
         let text = format!(
             "Authentication-Results: mx.owner.example; dmarc=pass\r\nFrom: me@owner.example\r\nSubject: Fwd\r\n\
              Content-Type: message/rfc822\r\n\r\n{inner}"
         );
         let reading = dmarc_core::read(text.as_bytes(), &Limits::default());
         let outer = MailOutcome {
-            source: forwarded,
+            source: "1".to_owned(),
             message: reading.message,
             outcomes: reading.outcomes,
             panicked: false,
@@ -416,6 +415,7 @@ mod tests {
         reversed.reverse();
         assert_eq!(forward.records, collect(reversed, &[]).records);
         assert_eq!((forward.inputs.conflicts, forward.set_aside[0].class), (1, Class::ReportConflict));
+        assert_eq!((forward.inputs.reports, forward.records.len()), (1, 1));
     }
 
     #[test]
@@ -459,6 +459,8 @@ mod tests {
         let mails = || [mail("1", PASS, &xml(1, "mail.a.example")), mail("2", PASS, &xml(1, "b.example"))];
         let collected = collect(mails(), &["a.example"]);
         assert_eq!((collected.inputs.reports, collected.inputs.untrusted), (1, 1));
+        let reason = "it is about b.example, which is none of the configured domains";
+        assert_eq!(collected.set_aside[0].reason, reason);
         assert_eq!(collect(mails(), &[]).inputs.reports, 2);
     }
 }
