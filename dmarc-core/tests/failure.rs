@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use dmarc_core::identity::identify;
 use dmarc_core::model::failure::{AlignmentBasis, AuthFailureType, DeliveryResult};
 use dmarc_core::{Domain, FailureReport, Found, Limits, Parsed, QuirkCode, Report, read};
 
@@ -214,6 +215,16 @@ fn f15_takes_the_date_of_the_mail_where_there_is_no_arrival_date() {
     let parsed = one(&mail("", FROM));
     assert_eq!((parsed.report.arrival_date.as_deref(), parsed.report.arrived), (None, Some(1_741_080_067)));
     assert_eq!(details(&parsed, QuirkCode::ArrivalDate), ["absent", "date of the mail"]);
+}
+
+#[test]
+fn f15_knows_two_copies_with_different_dates_for_one_report() {
+    let identity = |date: &str| {
+        let text = String::from_utf8(mail("", &format!("{FROM}Message-ID: <1@marke.example>\n"))).unwrap();
+        let report = one(text.replace("10:21:07", date).as_bytes()).report;
+        identify(&Report::Failure(Box::new(report)), "reporter.example")
+    };
+    assert_eq!(identity("10:21:07"), identity("10:25:00"));
 }
 
 #[test]

@@ -125,6 +125,12 @@ pub struct FailureReport<'a> {
     /// `DKIM-Canonicalized-Body`, base64 without its white space.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub dkim_canonicalized_body: Option<Cow<'a, str>>,
+    /// `DKIM-Selector-DNS`: the key record, as received.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub dkim_selector_dns: Option<Cow<'a, str>>,
+    /// `DKIM-ADSP-DNS`: the policy record of ADSP (historic), as received.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub dkim_adsp_dns: Option<Cow<'a, str>>,
     /// `SPF-DNS`, each.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub spf_dns: Vec<Cow<'a, str>>,
@@ -222,6 +228,8 @@ impl FailureReport<'_> {
             dkim_selector: owned_option(self.dkim_selector),
             dkim_canonicalized_header: owned_option(self.dkim_canonicalized_header),
             dkim_canonicalized_body: owned_option(self.dkim_canonicalized_body),
+            dkim_selector_dns: owned_option(self.dkim_selector_dns),
+            dkim_adsp_dns: owned_option(self.dkim_adsp_dns),
             spf_dns: owned_list(self.spf_dns),
             other_fields: self
                 .other_fields

@@ -323,6 +323,8 @@ fn empty_report() -> FailureReport<'static> {
         dkim_selector: None,
         dkim_canonicalized_header: None,
         dkim_canonicalized_body: None,
+        dkim_selector_dns: None,
+        dkim_adsp_dns: None,
         spf_dns: Vec::new(),
         other_fields: Vec::new(),
         original: None,
@@ -337,10 +339,12 @@ fn text_field<'r, 'a>(
 ) -> Option<(&'r mut Option<Cow<'a, str>>, Cow<'a, str>)> {
     Some(match key {
         "arrival-date" => (&mut report.arrival_date, unfold(raw)),
+        "dkim-adsp-dns" => (&mut report.dkim_adsp_dns, unfold(raw)),
         "dkim-canonicalized-body" => (&mut report.dkim_canonicalized_body, compact(raw)),
         "dkim-canonicalized-header" => (&mut report.dkim_canonicalized_header, compact(raw)),
         "dkim-identity" => (&mut report.dkim_identity, clean(raw)),
         "dkim-selector" => (&mut report.dkim_selector, clean(raw)),
+        "dkim-selector-dns" => (&mut report.dkim_selector_dns, unfold(raw)),
         "original-envelope-id" => (&mut report.original_envelope_id, unfold(raw)),
         "original-mail-from" => (&mut report.original_mail_from, path(raw)),
         "reporting-mta" => (&mut report.reporting_mta, unfold(raw)),
@@ -514,6 +518,15 @@ mod tests {
         assert_eq!(report.delivery_result, Some(DeliveryResult::Reject));
         assert_eq!(report.reported_uri, ["http://marke.example/(konto)"]);
         assert_eq!(report.dkim_canonicalized_body.as_deref(), Some("R3J1w58K"));
+        assert_eq!(report.dkim_canonicalized_header.as_deref(), Some("ZnJvbTphCg=="));
+        assert_eq!(report.canonicalized_header().as_deref(), Some(&b"from:a\n"[..]));
+        assert_eq!(report.dkim_selector_dns.as_deref(), Some("\"v=DKIM1; k=rsa; p=MIIB\""));
+        assert_eq!(report.dkim_adsp_dns.as_deref(), Some("\"dkim=all\""));
+        assert_eq!(report.dkim_domain, Some(Domain::new("marke.example")));
+        assert_eq!(report.dkim_identity.as_deref(), Some("@marke.example"));
+        assert_eq!(report.dkim_selector.as_deref(), Some("k1"));
+        assert_eq!(report.original_envelope_id.as_deref(), Some("7F2A"));
+        assert_eq!(report.reporting_mta.as_deref(), Some("dns; mx.reporter.example"));
         assert_eq!(report.spf_dns, ["txt : liste.example : \"v=spf1 ip4:192.0.2.77 -all\""]);
         assert_eq!(report.other_fields, [(Cow::Borrowed("X-Ticket"), Cow::Borrowed("99"))]);
         assert_eq!((report.dkim_aligned, report.spf_aligned), (Some(false), Some(false)));

@@ -38,10 +38,10 @@ pub(super) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Parsed<Failure
     for (label, value) in prose::labelled(words) {
         check_text(value, limits)?;
         let field = FIELDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(label));
-        match (label.to_ascii_lowercase().as_str(), field) {
-            (_, Some((_, field))) => builder.field(field, value),
-            ("spf alignment", _) => spf = yes_or_no(value),
-            ("dkim alignment", _) => dkim = yes_or_no(value),
+        match (label.to_ascii_lowercase().as_str(), field, yes_or_no(value)) {
+            (_, Some((_, field)), _) => builder.field(field, value),
+            ("spf alignment", _, Some(aligned)) => spf = Some(aligned),
+            ("dkim alignment", _, Some(aligned)) => dkim = Some(aligned),
             _ => builder.report.other_fields.push((label.into(), value.into())),
         }
     }
@@ -92,6 +92,7 @@ mod tests {
     fn claims_no_more_alignment_than_the_words_do() {
         let report = parse(NOTICE, None, &Limits::default()).unwrap().report;
         assert_eq!((report.dkim_aligned, report.spf_aligned), (Some(true), None));
+        assert_eq!(report.other_fields, [("SPF Alignment".into(), "maybe".into())]);
         assert_eq!((report.original, report.arrived), (None, None));
     }
 
