@@ -174,7 +174,7 @@ quirk_codes! {
     MissingOriginal => "missing_original",
     /// The structure is not that of RFC 5965, Section 2 (Netease: `multipart/mixed`).
     FeedbackStructure => "feedback_structure",
-    /// There is no ARF part: the report was read from the words of a notice (Exim, SpamExperts, Baruwa).
+    /// There is no ARF part: the report was read from the words of a notice (Exim, Baruwa).
     NoArf => "no_arf",
     // ---- TLS reports
     /// A string where RFC 8460 asks for an array, or a JSON array inside a string (Microsoft); the detail is the key.

@@ -1,16 +1,16 @@
 //! TLS reports, read end to end. A name that begins with a letter and two digits carries the id of a conformance case.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
-use std::io::Write;
-use std::path::Path;
-
 use dmarc_core::findings::tls_observations;
 use dmarc_core::model::tlsrpt::{TlsPolicyType, TlsResultType};
 use dmarc_core::{ErrorKind, Found, Limits, Parsed, QuirkCode, Report, TlsReport, read};
 use proptest::prelude::*;
+use std::io::Write;
 
-fn sample(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name)).unwrap()
+macro_rules! sample {
+    ($name:literal) => {
+        include_bytes!(concat!("../../testdata/", $name))
+    };
 }
 
 /// What the only outcome is; anything but a TLS report or a refusal fails the test.
@@ -67,7 +67,7 @@ const NAME: &str = "reporter.example!empfang.example!1741046400!1741132799!001.j
 
 #[test]
 fn t01_wraps_a_single_mx_host() {
-    let parsed = outcome(&sample("tlsrpt/mx-host-string.json")).unwrap();
+    let parsed = outcome(sample!("tlsrpt/mx-host-string.json")).unwrap();
     let policy = &parsed.report.policies[0];
     assert_eq!(policy.policy.mx_host, ["*.mx.empfang.example"]);
     assert_eq!(details(&parsed, QuirkCode::JsonShape), ["mx-host"]);
@@ -78,7 +78,7 @@ fn t01_wraps_a_single_mx_host() {
 
 #[test]
 fn t02_refuses_a_line_end_in_a_string() {
-    assert_eq!(outcome(&sample("malformed/tlsrpt-line-end-in-string.json")).unwrap_err(), ErrorKind::Json);
+    assert_eq!(outcome(sample!("malformed/tlsrpt-line-end-in-string.json")).unwrap_err(), ErrorKind::Json);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::model::TlsReport;
 use crate::model::tlsrpt::{TlsFailure, TlsPolicyResult};
 
 /// Writes a report as JSON (RFC 8460, Section 4.4): lists always as arrays, `contact-info` and `policy-domain` as
-/// `null` where the report has none. An empty time is written from its seconds.
+/// `null` where the report has none; [`report_domain`](TlsReport::report_domain) is no part of the document. An empty time is written from its seconds.
 ///
 /// ```
 /// use dmarc_core::{TlsReport, write};

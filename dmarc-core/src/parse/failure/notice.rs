@@ -1,4 +1,4 @@
-//! A failure notice in prose, without an ARF part (Exim, SpamExperts, Baruwa) → [`FailureReport`].
+//! A failure notice in prose, without an ARF part (Exim, Baruwa) → [`FailureReport`].
 //!
 //! Some servers tell of a failure in words only: lines such as `Sender Domain: example.org`, and behind a line of dashes
 //! the header of the message. No text defines the form; it is known by two of its lines.
