@@ -75,6 +75,18 @@ fn calls_other_mail_not_a_report() {
 }
 
 #[test]
+fn m06_says_that_a_report_was_not_delivered() {
+    let mail = "From: a@r.example\nTo: b@s.example\nSubject: Error\n\nReport-Domain: s.example\nReport-ID: 17@r.example\n\
+        Report-Size: 14000000\nSubmitter: r.example\nSubmitting-URI: mailto:b@s.example\n";
+    let run = dmarc_with_input(&["parse", "-"], mail.as_bytes());
+    insta::assert_snapshot!(run.whole(), @r#"
+    {"schema":1,"source":"-","part":"1","outcome":"not_a_report","reason":"notice that r.example could not deliver report 17@r.example about s.example"}
+    --- stderr
+    --- exit code 0
+    "#);
+}
+
+#[test]
 fn reads_standard_input() {
     let run = dmarc_with_input(&["parse", "-"], REPORT.as_bytes());
     let lines = json_lines(&run);

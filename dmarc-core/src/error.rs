@@ -143,7 +143,7 @@ pub enum ErrorKind {
     /// A required key of a TLS report is absent or has the wrong type (RFC 8460, Section 4.4).
     #[error("missing or unusable key {0:?}")]
     MissingKey(&'static str),
-    /// A required field of a failure report is absent (RFC 6591, Section 3.1).
+    /// A required field of a failure report (RFC 6591, Section 3.1) or error report (RFC 7489, Section 7.2.2) is absent.
     #[error("missing required field {0}")]
     MissingField(&'static str),
     /// The report has something that the format to be written has no form for, or lacks what it requires (RFC 9990).

@@ -84,7 +84,7 @@ fn shares_policy_domain(domain: &str, header_from: &str, policy_domain: &str) ->
 mod tests {
     use super::*;
     use crate::Domain;
-    use crate::model::aggregate::{Alignment, DkimAuthResult};
+    use crate::model::aggregate::{Alignment, DkimAuthResult, PolicyOverride, PolicyOverrideReason, Text};
 
     fn record(header_from: &str) -> Record<'_> {
         let mut record = Record::default();
@@ -110,33 +110,57 @@ mod tests {
     }
 
     #[test]
-    fn aligns_a_subdomain_only_when_relaxed() {
+    fn e01_aligns_a_subdomain_when_relaxed() {
         let mut record = record("news.example.com");
         record.auth_results.dkim.push(dkim("example.com"));
         assert!(evaluate(&record, &policy("example.com", None)).derived_dkim);
+        assert!(evaluate(&record, &policy("example.com", Some(Alignment::Relaxed))).derived_dkim);
+    }
+
+    #[test]
+    fn e02_does_not_align_a_subdomain_when_strict() {
+        let mut record = record("news.example.com");
+        record.auth_results.dkim.push(dkim("example.com"));
         assert!(!evaluate(&record, &policy("example.com", Some(Alignment::Strict))).derived_dkim);
     }
 
     #[test]
-    fn does_not_align_two_registrants_under_one_suffix() {
+    fn e05_does_not_align_two_registrants_under_one_suffix() {
         let mut record = record("a.co.uk");
         record.auth_results.dkim.push(dkim("b.co.uk"));
         assert!(!evaluate(&record, &policy("a.co.uk", None)).derived_dkim);
     }
 
     #[test]
-    fn counts_helo_only_for_the_null_reverse_path() {
+    fn e03_does_not_count_helo_beside_a_reverse_path() {
         let mut record = record("example.com");
         record.auth_results.spf.push(spf("example.com", Some(SpfScope::Helo)));
         record.identifiers.envelope_from = Some(Domain::new("example.com"));
         assert!(!evaluate(&record, &policy("example.com", None)).derived_spf);
+    }
+
+    #[test]
+    fn e04_counts_helo_for_the_null_reverse_path() {
+        let mut record = record("example.com");
+        record.auth_results.spf.push(spf("example.com", Some(SpfScope::Helo)));
         record.identifiers.envelope_from = Some(Domain::default());
         assert!(evaluate(&record, &policy("example.com", None)).derived_spf);
     }
 
     #[test]
-    fn keeps_the_word_of_the_reporter_and_names_the_disagreement() {
+    fn takes_a_temporary_error_for_no_pass() {
         let mut record = record("example.com");
+        let result = SpfResultCode::TempError;
+        record.auth_results.spf.push(SpfAuthResult { result, ..spf("example.com", None) });
+        assert!(!evaluate(&record, &policy("example.com", None)).is_pass());
+    }
+
+    #[test]
+    fn e13_keeps_the_word_of_the_reporter_and_names_the_disagreement() {
+        let mut record = record("example.com");
+        let comment = Some(Text { text: "arc=pass".into(), lang: None });
+        let reason = PolicyOverrideReason { kind: PolicyOverride::LocalPolicy, comment };
+        record.row.policy_evaluated.reasons.push(reason);
         record.row.policy_evaluated.dkim = Some(DmarcResult::Pass);
         record.row.policy_evaluated.spf = Some(DmarcResult::Fail);
         let evaluation = evaluate(&record, &policy("example.com", None));

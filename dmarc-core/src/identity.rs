@@ -37,7 +37,7 @@ pub fn identify(report: &Report<'_>, reporter: &str) -> (Identity, ContentHash) 
     match report {
         Report::Aggregate(report) => (aggregate_identity(report), hash(&aggregate_content(report))),
         Report::Tls(report) => (tls_identity(report), hash(&tls_content(report))),
-        Report::Failure(report) => (failure_identity(report, reporter), hash(&format!("{report:?}"))),
+        Report::Failure(report) => (failure_identity(report, reporter), hash(&failure_content(report))),
     }
 }
 
@@ -94,9 +94,10 @@ fn failure_identity(report: &FailureReport<'_>, reporter: &str) -> Identity {
     }
     if message_id.is_none() {
         // Redacted: nothing but the report itself tells one incident from another.
-        id.push_str(&hex(hash(&format!("{report:?}"))));
+        id.push_str(&hex(hash(&failure_content(report))));
     }
-    let at = report.arrived.unwrap_or_default();
+    // A date that is only that of the mail differs from copy to copy.
+    let at = report.arrived.filter(|_| report.arrival_date.is_some()).unwrap_or_default();
     Identity {
         kind: "failure",
         reporter: reporter.to_lowercase(),
@@ -105,6 +106,13 @@ fn failure_identity(report: &FailureReport<'_>, reporter: &str) -> Identity {
         begin: at,
         end: at,
     }
+}
+
+/// The content without what may differ between two copies: the date of the mail.
+fn failure_content(report: &FailureReport<'_>) -> String {
+    let mut stated = report.clone();
+    stated.arrived = report.arrived.filter(|_| report.arrival_date.is_some());
+    format!("{stated:?}")
 }
 
 /// The content without what may differ between two copies: order of records, extensions, human words.

@@ -61,6 +61,7 @@
 //! [`Limits::payload_bytes`]. Writing failure reports, or the XML of RFC 7489.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod context;
 mod decode;
 pub mod domain;
 pub mod error;
@@ -80,7 +81,7 @@ pub use decode::MessageInfo;
 pub use domain::Domain;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
-pub use model::{AggregateReport, FailureReport, Report, TlsReport};
+pub use model::{AggregateReport, ErrorReport, FailureReport, Report, TlsReport};
 pub use parse::Parsed;
 pub use quirk::{Quirk, QuirkCode, Quirks};
 pub use read::{Found, Outcome, Reading, Visitor, read, stream};

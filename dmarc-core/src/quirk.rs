@@ -167,6 +167,9 @@ quirk_codes! {
     /// The XML is not well-formed, and what was recovered is complete as far as can be told (IKEA: unclosed wrapper;
     /// addresses with `<>` that are not escaped). The detail is the path.
     Salvaged => "salvaged",
+    /// The file name says another domain or another period than the report, which counts (RFC 9990, Section 3.5.2; RFC
+    /// 8460, Section 5.1); the detail is the name.
+    FileName => "file_name",
     // ---- aggregate reports
     /// `version` is absent (Google, Yahoo, Mail.Ru), though RFC 7489 requires it.
     MissingVersion => "missing_version",
@@ -224,12 +227,15 @@ quirk_codes! {
     BadField => "bad_field",
     /// `Version` of an ARF part is not 1 (LinkedIn: 1.0).
     FeedbackVersion => "feedback_version",
-    /// `Arrival-Date` is absent, or the historic `Received-Date` stands in its place (RFC 5965, Section 3.2).
+    /// `Arrival-Date` is absent, or the historic `Received-Date` stands in its place (RFC 5965, Section 3.2). Where the
+    /// detail is `date of the mail`, the arrival is no more than that: approximate.
     ArrivalDate => "arrival_date",
     /// The included message or its headers are absent (RFC 5965, Section 2 requires them).
     MissingOriginal => "missing_original",
     /// The structure is not that of RFC 5965, Section 2: fields under another media type, or text behind them.
     FeedbackStructure => "feedback_structure",
+    /// There is no ARF part: the report was read from the words of a notice (Exim, Baruwa).
+    NoArf => "no_arf",
     // ---- TLS reports
     /// A string where RFC 8460 asks for an array, or a JSON array inside a string (Microsoft); the detail is the key.
     JsonShape => "json_shape",
@@ -245,6 +251,11 @@ quirk_codes! {
     JsonMissingKey => "json_missing_key",
     /// A date without offset was read as UTC, or is not in the form of RFC 3339.
     JsonDate => "json_date",
+    /// `additional-information` is no URI (free text, as RFC 8460, Appendix B has it too); it is kept as it is.
+    BadUri => "bad_uri",
+    /// A policy names no domain (Postfix) or, for DANE, its MX: the domain is taken from the mail or the file name. The
+    /// detail says from which, and the domain.
+    DerivedDomain => "derived_domain",
     // ---- this list
     /// More different quirks than are kept for one report.
     MoreQuirks => "more_quirks",

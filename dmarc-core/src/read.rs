@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::ops::ControlFlow;
 
+use crate::context;
 use crate::decode::{self, MessageInfo, Piece, Text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::aggregate::Record;
-use crate::model::{AggregateReport, Report};
+use crate::model::{AggregateReport, ErrorReport, Report};
 use crate::parse::aggregate::Stream;
 use crate::parse::failure::{self, Included};
-use crate::parse::{Format, Parsed, tlsrpt};
+use crate::parse::{Format, Parsed, error_report, tlsrpt};
 use crate::quirk::Quirks;
 
 /// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
@@ -48,6 +49,8 @@ pub enum Found {
     Refused(Error),
     /// An ARF report that is not about authentication; the text is its `Feedback-Type`.
     OtherFeedback(String),
+    /// The notice that an aggregate report exists and could not be delivered.
+    ErrorReport(ErrorReport<'static>),
 }
 
 /// Reads every report of a message, container or payload.
@@ -118,9 +121,14 @@ pub trait Visitor {
 /// assert_eq!(count.messages, 7);
 /// ```
 pub fn stream(input: &[u8], limits: &Limits, visitor: &mut dyn Visitor) -> Option<MessageInfo> {
-    decode::payloads(input, limits, &mut |piece| {
+    decode::payloads(input, limits, &mut |piece, message| {
         let part = piece.part;
-        let found = find(piece, limits, visitor);
+        let mut found = find(piece, limits, visitor);
+        for found in &mut found {
+            if let Found::Report(parsed) = found {
+                context::apply(parsed, part, message);
+            }
+        }
         if !found.is_empty() {
             visitor.part(part, found);
         }
@@ -148,6 +156,10 @@ fn find(piece: Piece<'_>, limits: &Limits, visitor: &mut dyn Visitor) -> Vec<Fou
             }
             result => vec![found(result, quirks, |report| Report::Failure(Box::new(report.into_owned())))],
         },
+        Some(Format::ErrorReport) => vec![match error_report::parse(&text, limits) {
+            Ok(report) => Found::ErrorReport(report.into_owned()),
+            Err(error) => Found::Refused(error),
+        }],
     }
 }
 

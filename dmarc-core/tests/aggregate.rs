@@ -4,8 +4,9 @@
 
 use std::borrow::Cow;
 
+use dmarc_core::evaluate::evaluate;
 use dmarc_core::model::aggregate::{
-    ActionDisposition, AggregateReport, DmarcResult, PolicyOverride, SpfScope, Testing,
+    ActionDisposition, AggregateReport, Disposition, DmarcResult, PolicyOverride, SpfScope, Testing,
 };
 use dmarc_core::model::auth::SpfResultCode;
 use dmarc_core::{ErrorKind, Limits, Parsed, QuirkCode};
@@ -71,6 +72,68 @@ fn codes(parsed: &Parsed<AggregateReport<'_>>) -> Vec<&'static str> {
     parsed.quirks.as_slice().iter().map(|quirk| quirk.code.as_str()).collect()
 }
 
+/// The samples of a whole report.
+macro_rules! sample {
+    ($name:literal) => {
+        include_str!(concat!("../../testdata/aggregate/", $name))
+    };
+}
+
+#[test]
+fn a01_reads_a_report_of_rfc_9990() {
+    let parsed = parse(sample!("rfc9990-pass.xml"));
+    assert_eq!(codes(&parsed), Vec::<&str>::new());
+    let report = &parsed.report;
+    assert_eq!(report.namespace.as_deref(), Some(NS));
+    assert_eq!(report.report_metadata.generator.as_deref(), Some("reporter 3.1"));
+    assert_eq!(report.policy_published.np, Some(Disposition::None));
+    let record = &report.records[0];
+    let disposition = record.row.policy_evaluated.disposition.as_ref().unwrap();
+    assert_eq!((disposition.as_str(), disposition.is_delivered()), ("pass", true));
+    let evaluation = evaluate(record, &report.policy_published);
+    assert!(evaluation.dkim_aligned && evaluation.derived_dkim && !evaluation.spf_aligned);
+    assert!(evaluation.is_pass() && !evaluation.disagrees);
+}
+
+#[test]
+fn a02_reads_every_element_of_rfc_9990_in_any_order() {
+    let parsed = parse(sample!("rfc9990-every-element.xml"));
+    assert_eq!(codes(&parsed), Vec::<&str>::new());
+    let report = &parsed.report;
+    assert_eq!(report.records.len(), 2);
+    assert_eq!(report.policy_published.fo.as_deref(), Some("1:s"));
+    assert_eq!(report.extension.len(), 2);
+    assert_eq!(report.extension[1].xml, "<m:list><m:record>no record of ours</m:record></m:list>");
+    let record = &report.records[0];
+    assert_eq!(record.extensions[0].xml, "<m:arc>pass</m:arc>");
+    assert_eq!((record.row.count, record.row.source_ip), (9, Some("2001:db8::9".parse().unwrap())));
+    let kinds: Vec<_> =
+        record.row.policy_evaluated.reasons.iter().map(|reason| reason.kind.clone()).collect();
+    assert_eq!(kinds, [PolicyOverride::MailingList, PolicyOverride::PolicyTestMode]);
+    let human = record.auth_results.dkim[1].human_result.as_ref().unwrap();
+    assert_eq!((human.text.as_ref(), human.lang.as_deref()), ("verändert", Some("de")));
+}
+
+#[test]
+fn a03_reads_a_full_report_of_rfc_7489() {
+    let parsed = parse(sample!("rfc7489.xml"));
+    let policy = &parsed.report.policy_published;
+    assert_eq!((&parsed.report.namespace, parsed.report.version.as_deref()), (&None, Some("1.0")));
+    assert!(policy.pct.is_some() && policy.sp.is_some() && policy.fo.is_some());
+    assert_eq!((&policy.np, &policy.testing, &policy.discovery_method), (&None, &None, &None));
+    assert!(parsed.report.records[0].auth_results.spf[0].scope.is_some());
+}
+
+#[test]
+fn a05_reads_a_report_of_the_drafts() {
+    let report = parse(sample!("draft.xml")).report;
+    assert_eq!((&report.version, &report.policy_published.fo), (&None, &None));
+    let record = &report.records[0];
+    assert_eq!(record.identifiers.envelope_from, None);
+    assert!(record.auth_results.dkim.iter().all(|dkim| dkim.selector.is_none()));
+    assert!(record.auth_results.spf.iter().all(|spf| spf.scope.is_none()));
+}
+
 #[test]
 fn a03_a05_keeps_absent_what_is_absent() {
     let report = parse(&with_auth("")).report;
@@ -120,10 +183,38 @@ fn a10_does_not_mind_declarations_that_nobody_uses() {
 }
 
 #[test]
+fn a11_keeps_values_of_drafts_in_the_namespace_of_rfc_9990() {
+    let spf = "<spf><domain>a.example</domain><scope>helo</scope><result>fail</result></spf>";
+    let reasons = "</spf><reason><type>forwarded</type></reason><reason><type>sampled_out</type></reason></policy_evaluated>";
+    let xml = with_auth(&spf.repeat(2))
+        .replace("<feedback>", &format!("<feedback xmlns=\"{NS}\">"))
+        .replace("</spf></policy_evaluated>", reasons);
+    let parsed = parse(&xml);
+    let record = &parsed.report.records[0];
+    let kinds: Vec<_> =
+        record.row.policy_evaluated.reasons.iter().map(|reason| reason.kind.clone()).collect();
+    assert_eq!(kinds, [PolicyOverride::Forwarded, PolicyOverride::SampledOut]);
+    let scopes: Vec<_> = record.auth_results.spf.iter().map(|spf| spf.scope.clone()).collect();
+    assert_eq!(scopes, [Some(SpfScope::Helo), Some(SpfScope::Helo)]);
+    let details: Vec<_> = parsed.quirks.as_slice().iter().map(|q| (q.code, q.detail.as_str())).collect();
+    let foreign = |word| (QuirkCode::ValueNotInDialect, word);
+    let repeated = (QuirkCode::Repeated, "feedback/record/auth_results/spf");
+    assert_eq!(details, [foreign("forwarded"), foreign("sampled_out"), repeated, foreign("scope helo")]);
+}
+
+#[test]
 fn a12_reads_t_as_testing() {
     let parsed = parse(&with_auth("").replace("<p>none</p>", "<p>none</p><t>y</t><psd>n</psd>"));
     assert_eq!(parsed.report.policy_published.testing, Some(Testing::Yes));
+    assert_eq!(parsed.report.unknown[0].xml, "<psd>n</psd>");
     assert_eq!(codes(&parsed), ["unknown_element", "hybrid_dialect"]);
+}
+
+#[test]
+fn a13_keeps_np_in_a_report_without_namespace() {
+    let parsed = parse(&with_auth("").replace("<p>none</p>", "<p>none</p><np>reject</np>"));
+    assert_eq!(parsed.report.policy_published.np, Some(Disposition::Reject));
+    assert_eq!(codes(&parsed), ["hybrid_dialect"]);
 }
 
 #[test]
@@ -134,16 +225,99 @@ fn a14_a15_compares_version_as_a_number() {
             Vec::<&str>::new()
         );
     }
-    assert_eq!(codes(&parse(&with_auth("").replace(">1.0<", ">2.0<"))), ["unexpected_version"]);
+    let drafted = parse(&with_auth("").replace(">1.0<", ">2.0<").replace("<p>", "<np>none</np><p>"));
+    assert_eq!(drafted.report.version.as_deref(), Some("2.0"));
+    assert_eq!(codes(&drafted), ["unexpected_version", "hybrid_dialect"]);
 }
 
 #[test]
-fn a17_passes_over_unknown_elements_with_one_quirk_a_path() {
-    let xml = with_auth("<arc/><arc/>").replace("</row>", "<weight>9<record/></weight></row>");
-    let parsed = parse(&xml);
-    assert_eq!(parsed.report.records.len(), 1);
+fn a16_keeps_the_extensions_of_drafts() {
+    let extension =
+        "<extensions><extension name=\"a\" definition=\"https://e.example/\"><b/></extension></extensions>";
+    let xml = with_auth("")
+        .replace("<record>", &format!("{extension}<record>"))
+        .replace("</record>", &format!("{extension}</record>"));
+    let report = parse(&xml).report;
+    let plain = parse(&with_auth("")).report;
+    assert_eq!((report.extension.len(), report.records[0].extensions.len()), (1, 1));
+    assert_eq!(report.records.len(), 1);
+    assert_eq!(
+        (&report.records[0].row, &report.records[0].identifiers),
+        (&plain.records[0].row, &plain.records[0].identifiers)
+    );
+}
+
+#[test]
+fn a17_keeps_unknown_elements_aside_with_one_quirk_a_path() {
+    let mut xml = with_auth("<arc/><arc/>").replace("</row>", "<weight>9<record/></weight></row>");
+    for section in ["report_metadata", "date_range", "policy_published", "policy_evaluated", "identifiers"] {
+        xml = xml.replace(&format!("</{section}>"), &format!("<odd/></{section}>"));
+    }
+    let parsed = parse(&xml.replace("<record>", "<odd/><record>"));
+    let mut record = parsed.report.records[0].clone();
+    let unknown: Vec<_> = std::mem::take(&mut record.unknown)
+        .into_iter()
+        .map(|element| (element.path.into_owned(), element.xml.into_owned()))
+        .collect();
+    assert_eq!([record], *parse(&with_auth("")).report.records);
+    assert_eq!(unknown.len(), 5);
+    assert_eq!(
+        unknown[1],
+        ("feedback/record/row/weight".to_owned(), "<weight>9<record/></weight>".to_owned())
+    );
+    let outside: Vec<_> = parsed.report.unknown.iter().map(|element| element.path.as_ref()).collect();
+    let metadata = "feedback/report_metadata";
+    assert_eq!(
+        outside,
+        [
+            &format!("{metadata}/date_range/odd"),
+            &format!("{metadata}/odd"),
+            "feedback/policy_published/odd",
+            "feedback/odd"
+        ]
+    );
     let details: Vec<_> = parsed.quirks.as_slice().iter().map(|q| (q.detail.as_str(), q.count)).collect();
-    assert_eq!(details, [("feedback/record/row/weight", 1), ("feedback/record/auth_results/arc", 2)]);
+    let expected = [
+        ("feedback/report_metadata/date_range/odd", 1),
+        ("feedback/report_metadata/odd", 1),
+        ("feedback/policy_published/odd", 1),
+        ("feedback/odd", 1),
+        ("feedback/record/row/policy_evaluated/odd", 1),
+        ("feedback/record/row/weight", 1),
+        ("feedback/record/identifiers/odd", 1),
+        ("feedback/record/auth_results/arc", 2),
+    ];
+    assert_eq!(details, expected);
+}
+
+#[test]
+fn a18_derives_what_applies_from_p_alone() {
+    let policy = parse(&with_auth("").replace("<p>none</p>", "<p>reject</p>")).report.policy_published;
+    assert_eq!(
+        (&policy.sp, &policy.np, &policy.adkim, &policy.aspf, &policy.fo),
+        (&None, &None, &None, &None, &None)
+    );
+    assert_eq!(policy.effective_sp(), Some(&Disposition::Reject));
+    assert_eq!(policy.effective_np(), Some(&Disposition::Reject));
+    assert!(!policy.is_dkim_strict() && !policy.is_spf_strict());
+    assert_eq!(policy.effective_fo(), "0");
+}
+
+#[test]
+fn a19_lets_np_follow_sp() {
+    let xml = with_auth("").replace("<p>none</p>", "<p>reject</p><sp>quarantine</sp>");
+    assert_eq!(parse(&xml).report.policy_published.effective_np(), Some(&Disposition::Quarantine));
+}
+
+#[test]
+fn a21_does_not_take_no_action_for_a_failure() {
+    let xml = with_auth("")
+        .replace("<feedback>", &format!("<feedback xmlns=\"{NS}\">"))
+        .replace("<p>none</p>", "<p>reject</p>");
+    let report = parse(&xml).report;
+    let record = &report.records[0];
+    assert_eq!(record.row.policy_evaluated.disposition, Some(ActionDisposition::None));
+    assert!(evaluate(record, &report.policy_published).is_pass());
 }
 
 #[test]
@@ -153,6 +327,7 @@ fn a20_a26_keeps_dispositions_of_other_dialects() {
     };
     let pass = disposition("pass");
     assert_eq!(pass.report.records[0].row.policy_evaluated.disposition, Some(ActionDisposition::Pass));
+    assert!(pass.report.records[0].row.policy_evaluated.disposition.as_ref().unwrap().is_delivered());
     assert_eq!(codes(&pass), ["value_not_in_dialect"]);
     let unknown = disposition("softfail");
     let kept = ActionDisposition::Other(Cow::Borrowed("softfail"));
@@ -165,18 +340,35 @@ fn a22_reads_words_in_any_case_and_space() {
     let parsed = parse(&with_evaluated("<disposition> none </disposition><dkim>Pass</dkim><spf>fail</spf>"));
     assert_eq!(parsed.report.records[0].row.policy_evaluated.dkim, Some(DmarcResult::Pass));
     assert_eq!(codes(&parsed), ["normalized_value", "normalized_value"]);
+    let parsed = parse(&with_evaluated("<disposition>Reject</disposition><dkim>fail</dkim><spf>fail</spf>"));
+    let disposition = &parsed.report.records[0].row.policy_evaluated.disposition;
+    assert_eq!((disposition, codes(&parsed)), (&Some(ActionDisposition::Reject), vec!["normalized_value"]));
+}
+
+#[test]
+fn a25_knows_policy_as_a_result_of_rfc_9990_only() {
+    let legacy = with_auth("<spf><domain>example.com</domain><result>policy</result></spf>");
+    assert_eq!(codes(&parse(&legacy)), ["value_not_in_dialect"]);
+    let parsed = parse(&legacy.replace("<feedback>", &format!("<feedback xmlns=\"{NS}\">")));
+    assert_eq!(codes(&parsed), Vec::<&str>::new());
+    assert!(!evaluate(&parsed.report.records[0], &parsed.report.policy_published).derived_spf);
 }
 
 #[test]
 fn a23_a24_a25_takes_no_odd_spf_result_for_a_pass() {
-    for (word, expected) in [
-        ("hardfail", SpfResultCode::Fail),
-        ("unknown", SpfResultCode::Other(Cow::Borrowed("unknown"))),
-        ("policy", SpfResultCode::Policy),
+    for (word, expected, code) in [
+        ("hardfail", SpfResultCode::Fail, QuirkCode::NormalizedValue),
+        ("unknown", SpfResultCode::Other(Cow::Borrowed("unknown")), QuirkCode::UnknownValue),
+        ("error", SpfResultCode::Other(Cow::Borrowed("error")), QuirkCode::UnknownValue),
+        ("policy", SpfResultCode::Policy, QuirkCode::ValueNotInDialect),
     ] {
         let parsed =
             parse(&with_auth(&format!("<spf><domain>example.com</domain><result>{word}</result></spf>")));
-        assert_eq!(parsed.report.records[0].auth_results.spf[0].result, expected);
+        let record = &parsed.report.records[0];
+        assert_eq!(record.auth_results.spf[0].result, expected);
+        assert!(!evaluate(record, &parsed.report.policy_published).derived_spf);
+        let kept = parsed.quirks.as_slice().iter().any(|q| q.code == code && q.detail.contains(word));
+        assert!(kept, "{word}: {:?}", parsed.quirks);
     }
 }
 
@@ -189,13 +381,44 @@ fn a27_a28_a29_keeps_every_reason_in_order() {
         parsed.report.records[0].row.policy_evaluated.reasons.iter().map(|r| r.kind.clone()).collect();
     let empty = PolicyOverride::Other(Cow::Borrowed(""));
     assert_eq!(kinds, [PolicyOverride::SampledOut, empty, PolicyOverride::MailingList]);
+    assert!(
+        parsed.quirks.contains(QuirkCode::StrayText) && parsed.quirks.contains(QuirkCode::MissingElement)
+    );
 }
 
 #[test]
 fn a30_keeps_language() {
-    let xml = with_auth("").replace("</email>", "</email><error lang=\"de\">kaputt</error>");
-    let error = &parse(&xml).report.report_metadata.errors[0];
-    assert_eq!((error.text.as_ref(), error.lang.as_deref()), ("kaputt", Some("de")));
+    let text = |name: &str| format!("<{name} lang=\"de\">kaputt</{name}>");
+    let result = "<domain>a.example</domain><result>fail</result>";
+    let xml = with_auth(&format!("<dkim>{result}{}</dkim>", text("human_result")))
+        .replace("</email>", &format!("</email>{}{}", text("extra_contact_info"), text("error")))
+        .replace(
+            "</policy_evaluated>",
+            &format!("<reason><type>other</type>{}</reason></policy_evaluated>", text("comment")),
+        );
+    let parsed = parse(&xml);
+    let (metadata, record) = (&parsed.report.report_metadata, &parsed.report.records[0]);
+    for text in [
+        Some(&metadata.errors[0]),
+        metadata.extra_contact_info.as_ref(),
+        record.row.policy_evaluated.reasons[0].comment.as_ref(),
+        record.auth_results.dkim[0].human_result.as_ref(),
+    ] {
+        let text = text.unwrap();
+        assert_eq!((text.text.as_ref(), text.lang.as_deref()), ("kaputt", Some("de")));
+    }
+    assert_eq!(codes(&parsed), Vec::<&str>::new());
+}
+
+#[test]
+fn a31_keeps_every_error() {
+    let errors = "</email><error>1</error><error>2</error><error>3</error><error>4</error>";
+    let legacy = with_auth("").replace("</email>", errors);
+    assert_eq!(codes(&parse(&legacy)), Vec::<&str>::new());
+    let parsed = parse(&legacy.replace("<feedback>", &format!("<feedback xmlns=\"{NS}\">")));
+    let texts: Vec<_> =
+        parsed.report.report_metadata.errors.iter().map(|error| error.text.as_ref()).collect();
+    assert_eq!((texts, codes(&parsed)), (vec!["1", "2", "3", "4"], vec!["repeated"]));
 }
 
 #[test]
@@ -213,6 +436,17 @@ fn a33_a34_a35_invents_no_results() {
     );
     let auth = parse(&xml).report.records[0].auth_results.clone();
     assert_eq!((auth.dkim[0].selector.clone(), auth.spf[0].domain.is_empty()), (None, true));
+    let report = parse(&xml.replace("<result>none", "<result>pass")).report;
+    assert!(!evaluate(&report.records[0], &report.policy_published).derived_spf);
+}
+
+#[test]
+fn a35_notes_a_missing_selector_in_rfc_9990_only() {
+    let legacy = with_auth("<dkim><domain>example.com</domain><result>pass</result></dkim>");
+    assert_eq!(codes(&parse(&legacy)), Vec::<&str>::new());
+    let parsed = parse(&legacy.replace("<feedback>", &format!("<feedback xmlns=\"{NS}\">")));
+    assert_eq!(parsed.report.records[0].auth_results.dkim[0].selector, None);
+    assert_eq!(codes(&parsed), ["missing_element"]);
 }
 
 #[test]
@@ -222,6 +456,32 @@ fn a36_keeps_150_signatures() {
     ));
     assert_eq!(parsed.report.records[0].auth_results.dkim.len(), 150);
     assert_eq!(codes(&parsed), ["many_signatures"]);
+}
+
+#[test]
+fn a37_keeps_two_records_of_one_host_apart() {
+    let auth = |result: &str| format!("<dkim><domain>a.example</domain><result>{result}</result></dkim>");
+    let from = "<header_from>example.com</header_from>";
+    let records = record(&row("192.0.2.1", "3"), from, &auth("pass"))
+        + &record(&row("192.0.2.1", "4"), from, &auth("fail"));
+    let report = parse(&feedback(&records)).report;
+    assert_eq!(report.records.iter().map(|record| record.row.count).collect::<Vec<_>>(), [3, 4]);
+    let flat = dmarc_core::record::flatten(report, String::new(), dmarc_core::record::Trust::Unverified);
+    assert_eq!(flat.iter().map(|record| record.message_count).collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn a38_has_one_form_for_an_address() {
+    for (raw, canonical, odd) in [
+        ("2001:DB8:0:0:0:0:0:25", "2001:db8::25", false),
+        ("::ffff:192.0.2.1", "192.0.2.1", false),
+        ("[2001:db8::1]", "2001:db8::1", true),
+        ("IPv6:2001:db8::1", "2001:db8::1", true),
+    ] {
+        let parsed = parse(&with_row(raw, "1"));
+        assert_eq!(parsed.report.records[0].row.source_ip.unwrap().to_string(), canonical);
+        assert_eq!(parsed.quirks.contains(QuirkCode::NormalizedIp), odd, "{raw}");
+    }
 }
 
 #[test]
@@ -277,6 +537,21 @@ fn a47_flags_an_author_domain_outside_the_policy_domain() {
 }
 
 #[test]
+fn a48_has_one_form_for_a_domain() {
+    let from = |domain: &str| {
+        let xml = with_auth("").replace("<domain>example.com", "<domain>example");
+        parse(&xml.replace("<header_from>example.com", &format!("<header_from>{domain}")))
+    };
+    let (unicode, ascii) = (from("Bücher.example"), from("xn--bcher-kva.example"));
+    let domain =
+        |parsed: &Parsed<AggregateReport<'static>>| parsed.report.records[0].identifiers.header_from.clone();
+    assert_eq!(domain(&unicode), domain(&ascii));
+    assert_eq!(domain(&ascii).as_str(), "xn--bcher-kva.example");
+    let raw: Vec<_> = unicode.quirks.as_slice().iter().map(|q| (q.code, q.detail.as_str())).collect();
+    assert_eq!((raw, codes(&ascii)), (vec![(QuirkCode::OddDomain, "Bücher.example")], vec![]));
+}
+
+#[test]
 fn a49_passes_over_stray_text() {
     assert_eq!(codes(&parse(&with_auth("").replace("<p>none</p>", "<p>none</p>11"))), ["stray_text"]);
 }
@@ -285,6 +560,7 @@ fn a49_passes_over_stray_text() {
 fn a50_names_the_reporter_by_its_mail_domain_where_it_has_no_name() {
     let parsed = parse(&with_auth("").replace("<org_name>r.example</org_name>", "<org_name/>"));
     assert_eq!(parsed.report.report_metadata.reporter(), "r.example");
+    assert_eq!(codes(&parsed), ["missing_element"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! Mail and containers that are damaged or hold no report. Those that hold one stand in `tolerated/`.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+//! Reports inside mail and containers, read end to end. A name that begins with a letter and two digits carries the id
+//! of a conformance case.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use std::io::Write;
 
-use dmarc_core::{Found, Limits, read};
+use dmarc_core::{Domain, Found, Limits, QuirkCode, Reading, Report, read};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -36,6 +37,32 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The quirks of every report.
+fn quirks(reading: &Reading) -> Vec<(QuirkCode, String)> {
+    let reports = reading.outcomes.iter().filter_map(|outcome| match &outcome.found {
+        Found::Report(parsed) => Some(parsed.quirks.as_slice()),
+        _ => None,
+    });
+    reports.flatten().map(|quirk| (quirk.code, quirk.detail.clone())).collect()
+}
+
+/// Part and id of every aggregate report; anything else fails the test.
+fn ids(reading: &Reading) -> Vec<(&str, &str)> {
+    let mut ids = Vec::new();
+    for outcome in &reading.outcomes {
+        match &outcome.found {
+            Found::Report(parsed) => match &parsed.report {
+                Report::Aggregate(report) => {
+                    ids.push((outcome.part.as_str(), report.report_metadata.report_id.as_ref()));
+                }
+                other => panic!("a {} report in {}", other.kind(), outcome.part),
+            },
+            other => panic!("{other:?} in {}", outcome.part),
+        }
+    }
+    ids
+}
+
 fn mail(parts: &[String]) -> String {
     let mut mail =
         "From: Reports <noreply@receiver.example>\r\nTo: dmarc@sender.example\r\nSubject: Report\r\n\
@@ -48,7 +75,92 @@ fn mail(parts: &[String]) -> String {
 }
 
 #[test]
-fn refuses_a_cut_gzip_file_and_gives_no_part_of_it() {
+fn x03_replaces_a_byte_that_is_no_utf8() {
+    let report = report_with_id("1").replace("<header_from>sender", "<header_from>sen\u{1}der").into_bytes();
+    let report: Vec<u8> = report.into_iter().map(|byte| if byte == 1 { 0x91 } else { byte }).collect();
+    let reading = read(&report, &Limits::default());
+    assert_eq!(ids(&reading), [("", "1")]);
+    assert!(quirks(&reading).iter().any(|(code, _)| *code == QuirkCode::BadEncoding));
+    let Found::Report(parsed) = &reading.outcomes[0].found else { panic!() };
+    let Report::Aggregate(report) = &parsed.report else { panic!() };
+    assert_eq!(report.records[0].identifiers.header_from.as_str(), "sen\u{fffd}der.example");
+}
+
+#[test]
+fn x07_keeps_the_message_around_a_container_that_holds_no_report() {
+    let body = [
+        b"From: a@b.example\r\nTo: c@d.example\r\nContent-Type: application/gzip\r\n\r\n",
+        &gzip("unused")[..],
+    ];
+    let reading = read(&body.concat(), &Limits::default());
+    assert!(reading.outcomes.is_empty() && reading.message.is_some());
+}
+
+#[test]
+fn m04_reads_the_same_report_whatever_the_subject_says() {
+    let part = format!("Content-Type: text/xml; name=1.xml\r\n\r\n{}", report_with_id("1"));
+    let plain = mail(&[part]);
+    for subject in [
+        "Subject: Report domain: sender.example Submitter: receiver.example Report-ID: 99\r\n",
+        "Subject: Report Domain: other.example; Submitter: Mail.Ru; Report-ID: 1\r\n",
+        "Subject: Dmarc Aggregate Report Domain: {other.example} Submitter: {Amazon SES} Date: {2024-01-01} Report-ID: {9}\r\n",
+        "Subject: Report Domain: sender.example\r\n Submitter: receiver.example\r\n\tReport-ID: <1@x>\r\n",
+        "Subject: =?utf-8?B?/w==?=\r\n",
+        "",
+    ] {
+        let reading = read(plain.replace("Subject: Report\r\n", subject).as_bytes(), &Limits::default());
+        assert_eq!(ids(&reading), [("1/1.xml", "1")], "{subject}");
+        assert_eq!(quirks(&reading), [], "{subject}");
+    }
+}
+
+#[test]
+fn m05_believes_the_report_and_notes_another_domain_or_period_in_its_name() {
+    for (name, fits) in [
+        ("receiver.example!sender.example!1704067200!1704153599.xml", true),
+        ("receiver.example!Sender.Example!1704067200!1704153599!a1.xml.gz", true),
+        ("report.xml", true),
+        ("receiver.example!other.example!1704067200!1704153599.xml", false),
+        ("receiver.example!sender.example!1704067201!1704153599.xml", false),
+        ("receiver.example!sender.example!1704067200!1704153600!a1.xml", false),
+    ] {
+        let part = format!("Content-Type: text/xml; name=\"{name}\"\r\n\r\n{}", report_with_id("1"));
+        let reading = read(mail(&[part]).as_bytes(), &Limits::default());
+        assert_eq!(ids(&reading)[0].1, "1");
+        let Found::Report(parsed) = &reading.outcomes[0].found else { panic!() };
+        let Report::Aggregate(report) = &parsed.report else { panic!() };
+        assert_eq!(report.policy_published.domain.as_str(), "sender.example");
+        assert_eq!(report.report_metadata.date_range.end, 1_704_153_599);
+        let noted = quirks(&reading).contains(&(QuirkCode::FileName, name.to_owned()));
+        assert_eq!(noted, !fits, "{name}");
+    }
+}
+
+#[test]
+fn m06_recognises_the_notice_of_a_report_that_was_not_delivered() {
+    let fields = "Report-Date: Mon, 01 Jan 2024 00:10:00 +0000\r\nReport-Domain: Sender.example\r\n\
+        Report-ID: 17@receiver.example\r\nReport-Size: 14000000\r\nSubmitter: receiver.example\r\n\
+        Submitting-URI: mailto:a@sender.example\r\nSubmitting-URI: mailto:b@sender.example\r\n";
+    for body in [fields.to_owned(), format!("We have a report that we could not send.\r\n\r\n{fields}")] {
+        let message = mail(&[format!("Content-Type: text/plain\r\n\r\n{body}")]);
+        let outcomes = read(message.as_bytes(), &Limits::default()).outcomes;
+        assert_eq!(outcomes.len(), 1);
+        let Found::ErrorReport(report) = &outcomes[0].found else { panic!("{outcomes:?}") };
+        assert_eq!(report.report_domain.as_str(), "sender.example");
+        assert_eq!(
+            (report.report_id.as_ref(), report.report_size),
+            ("17@receiver.example", Some(14_000_000))
+        );
+        assert_eq!(report.submitter.as_ref().map(Domain::as_str), Some("receiver.example"));
+        assert_eq!(report.submitting_uri, ["mailto:a@sender.example", "mailto:b@sender.example"]);
+        assert!(report.report_date.is_some());
+    }
+    let prose = format!("Content-Type: text/plain\r\n\r\n{}", fields.replace("Submitting-URI", "Link"));
+    assert!(read(mail(&[prose]).as_bytes(), &Limits::default()).outcomes.is_empty());
+}
+
+#[test]
+fn z04_refuses_a_cut_gzip_file_and_gives_no_part_of_it() {
     let whole = gzip(&report_with_id("1"));
     let reading = read(&whole[..whole.len() / 2], &Limits::default());
     assert_eq!(reading.outcomes.len(), 1);

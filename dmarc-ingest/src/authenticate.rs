@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn ignores_what_strangers_claim() {
+    fn m08_ignores_what_strangers_claim() {
         assert_eq!(trust(&["mx.evil.example; dmarc=pass"], "aggregate"), Trust::Unverified);
         assert_eq!(trust(&["mx.evil.example; dmarc=fail"], "aggregate"), Trust::Unverified);
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_an_aligned_signature_where_dmarc_is_not_named() {
+    fn m07_takes_an_aligned_signature_where_dmarc_is_not_named() {
         for signer in ["header.d=example.org", "header.d=mail.example.org", "header.i=@news.example.org"] {
             assert_eq!(
                 trust(&[&format!("mx.owner.example; dkim=pass {signer}")], "aggregate"),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn fails_a_tls_report_without_a_valid_signature() {
+    fn t15_fails_a_tls_report_without_a_valid_signature() {
         for results in ["dkim=none", "dkim=none; dmarc=pass", "dkim=temperror header.d=example.org"] {
             assert!(
                 matches!(trust(&[&format!("mx.owner.example; {results}")], "tlsrpt"), Trust::Failed(_)),

@@ -338,11 +338,28 @@ mod tests {
     const PASS: &str = "dmarc=pass";
 
     #[test]
-    fn counts_a_report_once_however_often_it_arrives() {
+    fn d01_counts_a_report_once_however_often_it_arrives() {
         let collected = collect((0..3).map(|n| mail(&format!("new/{n}"), PASS, &xml(7, "a.example"))), &[]);
         assert_eq!((collected.inputs.reports, collected.inputs.duplicates), (1, 2));
         assert_eq!(collected.records.iter().map(|r| r.message_count).sum::<u64>(), 7);
         assert_eq!(collected.records[0].report.origin.split(' ').next(), Some("new/0"));
+    }
+
+    /// The xml of a report whose `report_id`, first or other `org_name` and period differ.
+    fn named(id: &str, org: &str, days: u64) -> String {
+        let begin = 1_789_171_200 + days * 86_400;
+        xml(7, "a.example")
+            .replace("<report_id>1<", &format!("<report_id>{id}<"))
+            .replace("<org_name>r.example<", &format!("<org_name>{org}<"))
+            .replace("1789171200", &begin.to_string())
+            .replace("1789257599", &(begin + 86_399).to_string())
+    }
+
+    /// How many different reports, and how many copies, two reports are.
+    fn reports_and_copies(one: &str, other: &str) -> (u64, u64) {
+        let inputs = collect([mail("1", PASS, one), mail("2", PASS, other)], &[]).inputs;
+        assert_eq!(inputs.conflicts, 0);
+        (inputs.reports, inputs.duplicates)
     }
 
     #[test]
@@ -359,13 +376,59 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_same_one_of_two_that_contradict_whichever_comes_first() {
+    fn d02_counts_two_reports_with_one_id_for_two_days() {
+        assert_eq!(reports_and_copies(&named("1", "r.example", 0), &named("1", "r.example", 1)), (2, 0));
+    }
+
+    #[test]
+    fn d03_counts_two_reports_with_one_id_of_two_reporters() {
+        let id = "a.example.1789171200.1789257599";
+        assert_eq!(reports_and_copies(&named(id, "r.example", 0), &named(id, "s.example", 0)), (2, 0));
+    }
+
+    #[test]
+    fn d05_does_not_cut_an_id_at_its_at_sign() {
+        assert_eq!(reports_and_copies(&named("a@x", "r.example", 0), &named("a@y", "r.example", 0)), (2, 0));
+    }
+
+    #[test]
+    fn d06_takes_an_id_in_angle_brackets_for_the_same() {
+        let bracketed = named("&lt;a@x&gt;", "r.example", 0);
+        assert_eq!(reports_and_copies(&bracketed, &named("a@x", "r.example", 0)), (1, 1));
+    }
+
+    #[test]
+    fn m02_believes_nothing_that_stands_inside_a_forwarded_mail() {
+        let inner = format!(
+            "Authentication-Results: mx.owner.example; dmarc=pass\r\nFrom: a@r.example\r\nSubject: x\r\n\
+             Content-Type: text/xml\r\n\r\n{}",
+            xml(7, "a.example")
+        );
+        let text = format!(
+            "Authentication-Results: mx.owner.example; dmarc=pass\r\nFrom: me@owner.example\r\nSubject: Fwd\r\n\
+             Content-Type: message/rfc822\r\n\r\n{inner}"
+        );
+        let reading = dmarc_core::read(text.as_bytes(), &Limits::default());
+        let outer = MailOutcome {
+            source: "1".to_owned(),
+            message: reading.message,
+            outcomes: reading.outcomes,
+            panicked: false,
+        };
+        let collected = collect([outer], &[]);
+        assert_eq!(collected.inputs.reports, 1);
+        assert_eq!(collected.records[0].report.trust, record::Trust::Unverified);
+    }
+
+    #[test]
+    fn d04_keeps_the_same_one_of_two_that_contradict_whichever_comes_first() {
         let mails = || [mail("1", PASS, &xml(7, "a.example")), mail("2", PASS, &xml(8, "a.example"))];
         let forward = collect(mails(), &[]);
         let mut reversed = mails();
         reversed.reverse();
         assert_eq!(forward.records, collect(reversed, &[]).records);
         assert_eq!((forward.inputs.conflicts, forward.set_aside[0].class), (1, Class::ReportConflict));
+        assert_eq!((forward.inputs.reports, forward.records.len()), (1, 1));
     }
 
     #[test]
@@ -405,10 +468,12 @@ mod tests {
     }
 
     #[test]
-    fn counts_nothing_about_domains_of_others() {
+    fn m09_counts_nothing_about_domains_of_others() {
         let mails = || [mail("1", PASS, &xml(1, "mail.a.example")), mail("2", PASS, &xml(1, "b.example"))];
         let collected = collect(mails(), &["a.example"]);
         assert_eq!((collected.inputs.reports, collected.inputs.untrusted), (1, 1));
+        let reason = "it is about b.example, which is none of the configured domains";
+        assert_eq!(collected.set_aside[0].reason, reason);
         assert_eq!(collect(mails(), &[]).inputs.reports, 2);
     }
 }

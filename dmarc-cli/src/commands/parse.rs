@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::{Error, Found, Limits, Outcome, Parsed, Quirks, Report};
+use dmarc_core::{Domain, Error, ErrorReport, Found, Limits, Outcome, Parsed, Quirks, Report};
 use dmarc_ingest::{MailOutcome, outcomes};
 use serde::Serialize;
 
@@ -107,9 +107,18 @@ impl<'a> Body<'a> {
             Found::OtherFeedback(kind) => {
                 Self::NotAReport { reason: Some(format!("ARF feedback of type {kind}")) }
             }
+            Found::ErrorReport(report) => Self::NotAReport { reason: Some(undelivered(report)) },
             _ => Self::NotAReport { reason: None },
         }
     }
+}
+
+fn undelivered(report: &ErrorReport<'_>) -> String {
+    let submitter = report.submitter.as_ref().map(Domain::as_str).unwrap_or_default();
+    format!(
+        "notice that {submitter} could not deliver report {} about {}",
+        report.report_id, report.report_domain
+    )
 }
 
 impl Refusal {

@@ -19,6 +19,8 @@ pub struct MessageInfo {
     pub message_id: Option<String>,
     /// `Authentication-Results`, each value unfolded, topmost first.
     pub authentication_results: Vec<String>,
+    /// `TLS-Report-Domain`, in normal form: the domain that a TLS report is about (RFC 8460, Section 5.3).
+    pub tls_report_domain: Option<String>,
 }
 
 /// Reads the header of `message`; a field that cannot be read is left out.
@@ -29,7 +31,13 @@ pub(super) fn message_info(message: &[u8], limits: &Limits) -> MessageInfo {
         date: readable(fields.first("date"), limits).and_then(date),
         message_id: readable(fields.first("message-id"), limits).and_then(message_id),
         authentication_results: fields.all("authentication-results").map(unfold).collect(),
+        tls_report_domain: readable(fields.first("tls-report-domain"), limits).and_then(host_name),
     }
+}
+
+fn host_name(value: &[u8]) -> Option<String> {
+    let domain = Domain::new(unfold(value));
+    domain.is_host_name().then(|| domain.as_str().to_owned())
 }
 
 /// The domain of every address of every `From`, if it is one and the same.
@@ -90,12 +98,14 @@ mod tests {
         let info = info(
             "Authentication-Results: mx.example.net;\r\n\tdkim=pass\r\nReceived: x\r\n\
              From: \"noreply@fake.example\" <Reports@Mail.Example.ORG>\r\nAuthentication-Results: other; none\r\n\
-             Date: Mon, 01 Jan 2024 01:00:00 +0100\r\nMessage-ID:\r\n <a.b@example.org>\r\n\r\n",
+             Date: Mon, 01 Jan 2024 01:00:00 +0100\r\nMessage-ID:\r\n <a.b@example.org>\r\n\
+             TLS-Report-Domain:\r\n Example.NET.\r\n\r\n",
         );
         assert_eq!(info.from_domain.as_deref(), Some("mail.example.org"));
         assert_eq!(info.date, Some(1_704_067_200));
         assert_eq!(info.message_id.as_deref(), Some("a.b@example.org"));
         assert_eq!(info.authentication_results, ["mx.example.net;\tdkim=pass", "other; none"]);
+        assert_eq!(info.tls_report_domain.as_deref(), Some("example.net"));
     }
 
     #[test]
@@ -106,6 +116,7 @@ mod tests {
             info("From: a@example.org, b@EXAMPLE.org\n\n").from_domain.as_deref(),
             Some("example.org")
         );
-        assert_eq!(info("From: nobody\nDate: yesterday\nMessage-ID: \n\n"), MessageInfo::default());
+        let unreadable = "From: nobody\nDate: yesterday\nMessage-ID: \nTLS-Report-Domain: a b\n\n";
+        assert_eq!(info(unreadable), MessageInfo::default());
     }
 }

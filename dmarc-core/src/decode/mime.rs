@@ -88,6 +88,8 @@ enum Role<'a> {
     Feedback(Option<(&'a [u8], Transfer)>),
     /// What a feedback report includes.
     Sample,
+    /// What stands first beside a feedback report in words, and is no evidence (RFC 5965, Section 2).
+    Words,
 }
 
 impl<'a> Entity<'a> {
@@ -106,9 +108,14 @@ impl<'a> Entity<'a> {
 
     fn into_leaf(self) -> Leaf<'a> {
         let number = if self.is_message { child_number(&self.number, 1) } else { self.number };
-        let body = if matches!(self.role, Role::Sample) { &[] } else { self.body };
+        let body = if matches!(self.role, Role::Sample | Role::Words) { &[] } else { self.body };
         let included = if let Role::Feedback(included) = self.role { included } else { None };
         Leaf { number, header: self.header, body, included }
+    }
+
+    /// Whether this can be the words for a human reader.
+    fn is_words(&self) -> bool {
+        self.header.media == "text/plain" && self.header.file_name.is_empty()
     }
 
     /// The parts of a multipart, or the message that the part is; nothing if it is a leaf.
@@ -192,6 +199,9 @@ fn pair(siblings: &mut [Entity<'_>]) {
     let mut samples = of(|part| is_sample(&part.header.media));
     if samples.is_empty() {
         samples = of(|part| is_vague(&part.header.media) && sniff::mail(&head(part)).is_some());
+    }
+    if let Some(first) = siblings.first_mut().filter(|first| first.is_words()) {
+        first.role = Role::Words;
     }
     let mut samples = samples.into_iter();
     for feedback in feedbacks {

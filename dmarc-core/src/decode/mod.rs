@@ -53,14 +53,15 @@ pub(crate) enum Text<'a> {
     Xml(&'a mut (dyn Read + 'a)),
 }
 
-/// Hands every text of `input` to `each`, in the order of the bytes; the result is about the message, if it is one.
+/// Hands every text of `input` to `each`, in the order of the bytes, with what is known of the message, if it is one;
+/// that is also the result.
 pub(crate) fn payloads(
     input: &[u8],
     limits: &Limits,
-    each: &mut dyn FnMut(Piece<'_>),
+    each: &mut dyn FnMut(Piece<'_>, Option<&MessageInfo>),
 ) -> Option<MessageInfo> {
     let budget = Budget::new(limits);
-    let mut walk = Walk { limits, budget: &budget, parts: 0, each };
+    let mut walk = Walk { limits, budget: &budget, parts: 0, message: None, each };
     let item = Item::default();
     if let Err(error) = Limits::check("message_bytes", input.len() as u64, limits.message_bytes) {
         walk.refuse(&item, error);
@@ -72,7 +73,7 @@ pub(crate) fn payloads(
     }
     let message = sniff::mail(input).unwrap_or(input);
     let info = info::message_info(message, limits);
-    walk.message(&item, message);
+    Walk { message: Some(&info), ..walk }.message(&item, message);
     Some(info)
 }
 
@@ -85,7 +86,8 @@ struct Walk<'w> {
     budget: &'w Budget,
     /// MIME parts met so far.
     parts: u64,
-    each: &'w mut dyn FnMut(Piece<'_>),
+    message: Option<&'w MessageInfo>,
+    each: &'w mut dyn FnMut(Piece<'_>, Option<&MessageInfo>),
 }
 
 /// What is known of some bytes before they are looked at.
@@ -259,7 +261,7 @@ impl Walk<'_> {
 
     fn give<'p>(&mut self, item: &'p Item<'_>, content: Result<Text<'p>>) {
         let Item { part, included, quirks, .. } = item;
-        (self.each)(Piece { part, content, quirks, included: *included });
+        (self.each)(Piece { part, content, quirks, included: *included }, self.message);
     }
 
     fn refuse(&mut self, item: &Item<'_>, error: Error) {

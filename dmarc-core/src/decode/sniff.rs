@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Xml,
     /// Text that begins as JSON does.
     Json,
-    /// Text that begins with a field, as a feedback report does.
+    /// Text that begins with a field, as a feedback report does, or has several in a row among sentences.
     Fields,
     /// None of these.
     Unknown,
@@ -44,6 +44,8 @@ const MAIL_FIELDS: [&[u8]; 17] = [
     b"Authentication-Results",
 ];
 
+/// Bytes of prose in which fields are looked for.
+const PROSE: usize = 4 << 10;
 /// Fields looked at to tell a message.
 const FIELDS: usize = 200;
 /// Bytes of text looked at to tell base64; a multiple of 4.
@@ -69,7 +71,10 @@ pub(super) fn kind(bytes: &[u8]) -> Kind {
     if is_base64(bytes) {
         return Kind::Base64;
     }
-    if first_line(without_mark(bytes)).and_then(field_name).is_some() { Kind::Fields } else { Kind::Unknown }
+    if first_line(without_mark(bytes)).and_then(field_name).is_some() || has_fields(bytes) {
+        return Kind::Fields;
+    }
+    Kind::Unknown
 }
 
 /// The message in `bytes`, without what stands before its first field (byte-order mark, empty lines, the separator of
@@ -90,6 +95,21 @@ pub(super) fn mail(bytes: &[u8]) -> Option<&[u8]> {
 pub(super) fn is_feedback(bytes: &[u8]) -> bool {
     let (fields, _) = Fields::split(without_mark(bytes));
     fields.iter().take(FIELDS).any(|(name, _)| name.eq_ignore_ascii_case(b"feedback-type"))
+}
+
+/// Whether three lines in a row near the beginning of a text are `Name: value`, as in a notice in prose.
+fn has_fields(bytes: &[u8]) -> bool {
+    let head = bytes.get(..PROSE).unwrap_or(bytes);
+    let is_named = |line: &[u8]| {
+        let name = memchr::memchr(b':', line).and_then(|colon| line.get(..colon)).unwrap_or_default();
+        let is_of_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b' ');
+        (1..=40).contains(&name.len()) && name.iter().all(is_of_name)
+    };
+    let mut row = 0;
+    head.split(|b| *b == b'\n').any(|line| {
+        row = if is_named(line.trim_ascii()) { row + 1 } else { 0 };
+        row == 3
+    })
 }
 
 fn is_mail_field(name: &[u8]) -> bool {
@@ -168,6 +188,8 @@ mod tests {
         assert_eq!(kind(b"From: a@example.org\r\n\r\nbody"), Kind::Fields);
         assert_eq!(kind(b"Feedback-Type: auth-failure\r\nVersion: 1\r\n"), Kind::Fields);
         assert_eq!(kind(b"Hello,\r\nFrom: To:"), Kind::Unknown);
+        assert_eq!(kind(b"Hello,\r\n\r\n  A Name: x\r\n  Another: y\r\n  C: z"), Kind::Fields);
+        assert_eq!(kind(b"Hello,\r\nA: x\r\nB: y\r\n\r\nC: z"), Kind::Unknown);
     }
 
     #[test]

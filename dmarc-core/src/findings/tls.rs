@@ -45,11 +45,9 @@ pub fn tls_observations(report: &TlsReport<'_>, origin: &str) -> Vec<TlsObservat
             observations.push(TlsObservation {
                 origin: origin.to_owned(),
                 reporter: tls_reporter(report),
-                policy_domain: policy
-                    .policy
-                    .policy_domain
-                    .as_ref()
-                    .map(|d| d.as_str().to_owned())
+                policy_domain: report
+                    .domain_of(&policy.policy)
+                    .map(|domain| domain.as_str().to_owned())
                     .unwrap_or_default(),
                 mx: failure.receiving_mx_hostname.as_deref().unwrap_or_default().to_lowercase(),
                 result_type: failure.result_type.as_str().to_owned(),

@@ -276,6 +276,11 @@ impl<'a> PolicyPublished<'a> {
         self.np.as_ref().or_else(|| self.effective_sp())
     }
 
+    /// The failure reporting options: `fo`, else `0` (RFC 9989, Section 4.7).
+    pub fn effective_fo(&self) -> &str {
+        self.fo.as_deref().unwrap_or("0")
+    }
+
     /// Whether DKIM must align strictly; relaxed is the default.
     pub fn is_dkim_strict(&self) -> bool {
         self.adkim == Some(Alignment::Strict)
@@ -629,7 +634,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inclusive_and_exclusive_ends_fall_on_the_same_day() {
+    fn a44_inclusive_and_exclusive_ends_fall_on_the_same_day() {
         assert_eq!(
             DateRange::new(1_709_510_400, 1_709_596_799).day(),
             DateRange::new(1_709_510_400, 1_709_596_800).day()

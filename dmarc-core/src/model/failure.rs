@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use mail_parser::decoders::base64::base64_decode;
+
 use super::auth::AuthenticationResults;
 use super::{owned, owned_list, owned_option, vocabulary};
 use crate::domain::Domain;
@@ -93,7 +95,8 @@ pub struct FailureReport<'a> {
     /// `Arrival-Date` (or the historic `Received-Date`) as received.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub arrival_date: Option<Cow<'a, str>>,
-    /// The arrival, in seconds since the Unix epoch, UTC, where the date can be read.
+    /// The arrival, in seconds since the Unix epoch, UTC, where the date can be read. Without an
+    /// [`arrival_date`](Self::arrival_date) it is the date of the mail that brought the report, and approximate.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub arrived: Option<i64>,
     /// `Reporting-MTA` as received.
@@ -122,6 +125,12 @@ pub struct FailureReport<'a> {
     /// `DKIM-Canonicalized-Body`, base64 without its white space.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub dkim_canonicalized_body: Option<Cow<'a, str>>,
+    /// `DKIM-Selector-DNS`: the key record, as received.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub dkim_selector_dns: Option<Cow<'a, str>>,
+    /// `DKIM-ADSP-DNS`: the policy record of ADSP (historic), as received.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub dkim_adsp_dns: Option<Cow<'a, str>>,
     /// `SPF-DNS`, each.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub spf_dns: Vec<Cow<'a, str>>,
@@ -144,6 +153,8 @@ pub enum AlignmentBasis {
     ListsBoth,
     /// Results and domains in the report decide.
     Evidence,
+    /// A notice without an ARF part says so in words.
+    Stated,
     /// It cannot be told.
     #[default]
     Unknown,
@@ -171,6 +182,18 @@ impl OriginalMessage<'_> {
 }
 
 impl FailureReport<'_> {
+    /// The bytes of `DKIM-Canonicalized-Header`; `None` where it is absent or no base64.
+    #[must_use]
+    pub fn canonicalized_header(&self) -> Option<Vec<u8>> {
+        base64_decode(self.dkim_canonicalized_header.as_deref()?.as_bytes())
+    }
+
+    /// The bytes of `DKIM-Canonicalized-Body`; `None` where it is absent or no base64.
+    #[must_use]
+    pub fn canonicalized_body(&self) -> Option<Vec<u8>> {
+        base64_decode(self.dkim_canonicalized_body.as_deref()?.as_bytes())
+    }
+
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
     pub fn into_owned(self) -> FailureReport<'static> {
@@ -205,6 +228,8 @@ impl FailureReport<'_> {
             dkim_selector: owned_option(self.dkim_selector),
             dkim_canonicalized_header: owned_option(self.dkim_canonicalized_header),
             dkim_canonicalized_body: owned_option(self.dkim_canonicalized_body),
+            dkim_selector_dns: owned_option(self.dkim_selector_dns),
+            dkim_adsp_dns: owned_option(self.dkim_adsp_dns),
             spf_dns: owned_list(self.spf_dns),
             other_fields: self
                 .other_fields

@@ -4,12 +4,14 @@
 
 pub mod aggregate;
 pub mod auth;
+pub mod error_report;
 pub mod failure;
 pub mod tlsrpt;
 
 use std::borrow::Cow;
 
 pub use aggregate::AggregateReport;
+pub use error_report::ErrorReport;
 pub use failure::FailureReport;
 pub use tlsrpt::TlsReport;
 

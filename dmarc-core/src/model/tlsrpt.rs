@@ -21,6 +21,10 @@ pub struct TlsReport<'a> {
     pub report_id: Cow<'a, str>,
     /// One entry a policy. The same sessions may stand under several: never add totals across them.
     pub policies: Vec<TlsPolicyResult<'a>>,
+    /// The domain that the report is about, by the header of its mail or its file name. No key of RFC 8460, and `None`
+    /// unless a policy needs it, see [`domain_of`](Self::domain_of).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub report_domain: Option<Domain<'a>>,
 }
 
 /// The reporting period of a TLS report.
@@ -180,10 +184,17 @@ pub struct TlsFailure<'a> {
     pub failure_reason_code: Option<Cow<'a, str>>,
 }
 
-impl TlsReport<'_> {
-    /// The policy domains of its policies, in their order and as often as they stand there.
+impl<'a> TlsReport<'a> {
+    /// The domains that its policies are about, in their order and as often as they stand there.
     pub fn policy_domains(&self) -> impl Iterator<Item = &str> {
-        self.policies.iter().filter_map(|result| result.policy.policy_domain.as_ref()).map(Domain::as_str)
+        self.policies.iter().filter_map(|result| self.domain_of(&result.policy)).map(Domain::as_str)
+    }
+
+    /// The domain that a policy of this report is about: as the policy says or, where it names none or its MX (DANE), as
+    /// [`report_domain`](Self::report_domain) says.
+    pub fn domain_of<'r>(&'r self, policy: &'r TlsPolicy<'a>) -> Option<&'r Domain<'a>> {
+        let named = policy.policy_domain.as_ref().filter(|_| policy.policy_type != TlsPolicyType::Tlsa);
+        named.or(self.report_domain.as_ref()).or(policy.policy_domain.as_ref())
     }
 
     /// Detaches the report from the payload that it borrows from.
@@ -200,6 +211,7 @@ impl TlsReport<'_> {
             contact_info: owned_option(self.contact_info),
             report_id: owned(self.report_id),
             policies: self.policies.into_iter().map(TlsPolicyResult::into_owned).collect(),
+            report_domain: self.report_domain.map(Domain::into_owned),
         }
     }
 }

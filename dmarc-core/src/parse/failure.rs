@@ -4,11 +4,11 @@
 //! nothing of MIME: the caller finds the parts and decodes them. A field that is absent or odd is a quirk; only a
 //! report without `Feedback-Type`, or one beyond a ceiling, is refused.
 //!
-//! *Not supported:* reports as prose without a feedback part (Exim); decoding of base64 in
-//! `DKIM-Canonicalized-*`; `Received-Date` beside `Arrival-Date`; fields behind an empty line.
+//! *Not supported:* `Received-Date` beside `Arrival-Date`; fields behind an empty line.
 
 mod alignment;
 mod fields;
+mod notice;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -41,8 +41,13 @@ impl<'a> Included<'a> {
     }
 }
 
-/// Whether `text` begins like the fields of a feedback report: nothing but fields up to a `Feedback-Type`.
+/// Whether `text` is a feedback report, or a notice in the place of one.
 pub(crate) fn is_feedback(text: &str) -> bool {
+    has_feedback_type(text) || notice::is_notice(text)
+}
+
+/// Whether `text` begins like the fields of a feedback report: nothing but fields up to a `Feedback-Type`.
+fn has_feedback_type(text: &str) -> bool {
     Lines::new(text)
         .map_while(|line| if let Line::Field { name, .. } = line { Some(name) } else { None })
         .any(|name| name.eq_ignore_ascii_case("Feedback-Type"))
@@ -50,7 +55,8 @@ pub(crate) fn is_feedback(text: &str) -> bool {
 
 /// Reads a feedback report (RFC 5965, Section 3; RFC 6591, Section 3.1), and the header of the message it includes.
 ///
-/// A `Feedback-Type` other than `auth-failure` is no error here: the caller decides what to do with it.
+/// A `Feedback-Type` other than `auth-failure` is no error here: the caller decides what to do with it. A notice in prose
+/// that some servers send in place of ARF is read as far as it goes, with [`QuirkCode::NoArf`].
 ///
 /// # Errors
 /// - [`ErrorKind::MissingField`] if there is no `Feedback-Type`.
@@ -61,7 +67,10 @@ pub fn parse<'a>(
     included: Option<Included<'a>>,
     limits: &Limits,
 ) -> Result<Parsed<FailureReport<'a>>> {
-    let mut builder = Builder { report: empty_report(), quirks: Quirks::default(), received_date: None };
+    if !has_feedback_type(feedback) && notice::is_notice(feedback) {
+        return notice::parse(feedback, limits);
+    }
+    let mut builder = Builder::default();
     let mut lines = Lines::new(feedback);
     let mut fields = 0;
     for line in &mut lines {
@@ -114,6 +123,12 @@ struct Builder<'a> {
     report: FailureReport<'a>,
     quirks: Quirks,
     received_date: Option<Cow<'a, str>>,
+}
+
+impl Default for Builder<'_> {
+    fn default() -> Self {
+        Self { report: empty_report(), quirks: Quirks::default(), received_date: None }
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -212,15 +227,20 @@ impl<'a> Builder<'a> {
         if self.report.feedback_type.is_empty() {
             return Err(Error::new(ErrorKind::MissingField("Feedback-Type")));
         }
+        self.note_missing();
+        Ok(self.complete())
+    }
+
+    /// Adds what follows from the fields.
+    fn complete(mut self) -> Parsed<FailureReport<'a>> {
         self.report.incidents = self.report.incidents.max(1);
         self.arrival();
         self.note_unknown();
-        self.note_missing();
         let alignment = alignment::alignment(&self.report);
         self.report.dkim_aligned = alignment.dkim;
         self.report.spf_aligned = alignment.spf;
         self.report.alignment_basis = alignment.basis;
-        Ok(Parsed::new(self.report, self.quirks))
+        Parsed::new(self.report, self.quirks)
     }
 
     fn arrival(&mut self) {
@@ -303,6 +323,8 @@ fn empty_report() -> FailureReport<'static> {
         dkim_selector: None,
         dkim_canonicalized_header: None,
         dkim_canonicalized_body: None,
+        dkim_selector_dns: None,
+        dkim_adsp_dns: None,
         spf_dns: Vec::new(),
         other_fields: Vec::new(),
         original: None,
@@ -317,10 +339,12 @@ fn text_field<'r, 'a>(
 ) -> Option<(&'r mut Option<Cow<'a, str>>, Cow<'a, str>)> {
     Some(match key {
         "arrival-date" => (&mut report.arrival_date, unfold(raw)),
+        "dkim-adsp-dns" => (&mut report.dkim_adsp_dns, unfold(raw)),
         "dkim-canonicalized-body" => (&mut report.dkim_canonicalized_body, compact(raw)),
         "dkim-canonicalized-header" => (&mut report.dkim_canonicalized_header, compact(raw)),
         "dkim-identity" => (&mut report.dkim_identity, clean(raw)),
         "dkim-selector" => (&mut report.dkim_selector, clean(raw)),
+        "dkim-selector-dns" => (&mut report.dkim_selector_dns, unfold(raw)),
         "original-envelope-id" => (&mut report.original_envelope_id, unfold(raw)),
         "original-mail-from" => (&mut report.original_mail_from, path(raw)),
         "reporting-mta" => (&mut report.reporting_mta, unfold(raw)),
@@ -494,6 +518,15 @@ mod tests {
         assert_eq!(report.delivery_result, Some(DeliveryResult::Reject));
         assert_eq!(report.reported_uri, ["http://marke.example/(konto)"]);
         assert_eq!(report.dkim_canonicalized_body.as_deref(), Some("R3J1w58K"));
+        assert_eq!(report.dkim_canonicalized_header.as_deref(), Some("ZnJvbTphCg=="));
+        assert_eq!(report.canonicalized_header().as_deref(), Some(&b"from:a\n"[..]));
+        assert_eq!(report.dkim_selector_dns.as_deref(), Some("\"v=DKIM1; k=rsa; p=MIIB\""));
+        assert_eq!(report.dkim_adsp_dns.as_deref(), Some("\"dkim=all\""));
+        assert_eq!(report.dkim_domain, Some(Domain::new("marke.example")));
+        assert_eq!(report.dkim_identity.as_deref(), Some("@marke.example"));
+        assert_eq!(report.dkim_selector.as_deref(), Some("k1"));
+        assert_eq!(report.original_envelope_id.as_deref(), Some("7F2A"));
+        assert_eq!(report.reporting_mta.as_deref(), Some("dns; mx.reporter.example"));
         assert_eq!(report.spf_dns, ["txt : liste.example : \"v=spf1 ip4:192.0.2.77 -all\""]);
         assert_eq!(report.other_fields, [(Cow::Borrowed("X-Ticket"), Cow::Borrowed("99"))]);
         assert_eq!((report.dkim_aligned, report.spf_aligned), (Some(false), Some(false)));

@@ -2,7 +2,9 @@
 
 pub mod aggregate;
 mod auth;
+pub mod error_report;
 pub mod failure;
+mod prose;
 pub mod tlsrpt;
 pub(crate) mod value;
 mod xml;
@@ -40,8 +42,10 @@ pub enum Format {
     Aggregate,
     /// JSON with a key of a TLS report.
     Tls,
-    /// The fields of a `message/feedback-report` part.
+    /// The fields of a `message/feedback-report` part, or a notice in their place.
     Feedback,
+    /// The notice that an aggregate report could not be delivered (RFC 7489, Section 7.2.2).
+    ErrorReport,
 }
 
 impl Format {
@@ -54,7 +58,8 @@ impl Format {
         match text.as_bytes().first()? {
             b'<' => has_feedback_element(text).then_some(Self::Aggregate),
             b'{' | b'[' => is_tls_report(text.as_bytes()).then_some(Self::Tls),
-            _ => failure::is_feedback(text).then_some(Self::Feedback),
+            _ if failure::is_feedback(text) => Some(Self::Feedback),
+            _ => error_report::is_error_report(text).then_some(Self::ErrorReport),
         }
     }
 }

@@ -98,6 +98,7 @@ impl Mapper<'_> {
             contact_info,
             report_id,
             policies,
+            report_domain: None,
         })
     }
 
@@ -257,16 +258,21 @@ impl Mapper<'_> {
         let other = matches!(result_type, TlsResultType::Other(_)) && !word.is_empty();
         self.note_word("result-type", &word, result_type.as_str(), other);
         let mut text = |key: &'static str| self.text(&mut object, key, key);
-        Some(TlsFailure {
+        let additional_information = text("additional-information");
+        let failure = TlsFailure {
             result_type,
             sending_mta_ip: text("sending-mta-ip"),
             receiving_mx_hostname: text("receiving-mx-hostname"),
             receiving_mx_helo: text("receiving-mx-helo"),
             receiving_ip: text("receiving-ip"),
             failed_session_count,
-            additional_information: text("additional-information"),
+            additional_information,
             failure_reason_code: text("failure-reason-code"),
-        })
+        };
+        if let Some(text) = failure.additional_information.as_deref().filter(|text| !is_uri(text)) {
+            self.quirks.note(QuirkCode::BadUri, text);
+        }
+        Some(failure)
     }
 
     /// Notes a word outside its vocabulary, or in another form than the RFC has it.
@@ -362,6 +368,17 @@ impl Mapper<'_> {
         }
         Ok(texts)
     }
+}
+
+/// Whether `text` is a scheme, a colon, and nothing that a URI cannot hold (RFC 3986, Section 2).
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let is_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    let is_of_uri = |b: u8| b.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&b);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(is_scheme)
+        && !rest.is_empty()
+        && rest.bytes().all(is_of_uri)
 }
 
 /// The texts of a JSON array inside a text (Microsoft, `tlsa`); `None` if it is none.

@@ -11,6 +11,7 @@ use crate::model::tlsrpt::{TlsFailure, TlsPolicyResult};
 
 /// Writes a report as JSON (RFC 8460, Section 4.4): lists always as arrays, `contact-info` and `policy-domain` as
 /// `null` where the report has none. An empty time is written from its seconds.
+/// [`report_domain`](TlsReport::report_domain) is no part of the document.
 ///
 /// ```
 /// use dmarc_core::{TlsReport, write};

@@ -140,12 +140,6 @@ pub(crate) const DISAGREEMENTS: &[Disagreement] = &[
         why: "`identities`, as drafts before RFC 7489 call it, is `identifiers`",
     },
     Disagreement {
-        file: "derived/baruwa-plain-text-failure.eml",
-        field: "outcome",
-        ours: "not a report",
-        why: "prose without a feedback part",
-    },
-    Disagreement {
         file: "derived/report_id-close-tag-missing-angle.xml",
         field: "outcome",
         ours: "refused xml",
@@ -174,12 +168,6 @@ pub(crate) const DISAGREEMENTS: &[Disagreement] = &[
         field: "outcome",
         ours: "parsed",
         why: "the wrapper is not closed, and the report in it is whole",
-    },
-    Disagreement {
-        file: "domainaware+parsedmarc/samples/failure/exim_plain_text_only_no_arf_part.eml",
-        field: "outcome",
-        ours: "not a report",
-        why: "prose without a feedback part",
     },
     Disagreement {
         file: "domainaware+parsedmarc/tests/test_init.py.embedded-83456.xml",

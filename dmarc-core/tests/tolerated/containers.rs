@@ -24,7 +24,7 @@ fn reads_a_zip_that_begins_with_a_directory() {
 }
 
 #[test]
-fn reads_a_zip_that_begins_with_the_files_of_an_apple_finder() {
+fn z06_reads_a_zip_that_begins_with_the_files_of_an_apple_finder() {
     let archive = zip(&[
         ("__MACOSX/", b""),
         ("__MACOSX/._one.xml", b"\0\x05\x16\x07"),
@@ -77,7 +77,7 @@ fn reads_a_file_of_base64_text() {
 }
 
 #[test]
-fn reads_every_attachment_of_a_message() {
+fn m01_reads_every_attachment_of_a_message() {
     let message = multipart(&[
         attachment("application/gzip", "one.xml.gz", gzip(xml_with_id("1").as_bytes())),
         attachment("application/zip", "two.zip", zip(&[("two.xml", xml_with_id("2").as_bytes())])),
@@ -92,7 +92,7 @@ fn reads_every_attachment_of_a_message() {
 }
 
 #[test]
-fn reads_every_file_of_a_zip() {
+fn z05_reads_every_file_of_a_zip() {
     let archive = zip(&[
         ("one.xml", xml_with_id("1").as_bytes()),
         ("two.xml", xml_with_id("2").as_bytes()),
@@ -103,7 +103,7 @@ fn reads_every_file_of_a_zip() {
 }
 
 #[test]
-fn reads_every_member_of_a_gzip() {
+fn z03_reads_every_member_of_a_gzip() {
     let members = [gzip(xml_with_id("1").as_bytes()), gzip(xml_with_id("2").as_bytes())].concat();
     assert_eq!(ids(&members).into_iter().map(|(_, id)| id).collect::<Vec<_>>(), ["1", "2"]);
     let halves = xml();
@@ -112,7 +112,7 @@ fn reads_every_member_of_a_gzip() {
 }
 
 #[test]
-fn notes_what_follows_a_gzip() {
+fn z02_notes_what_follows_a_gzip() {
     let got = aggregate([gzip(xml().as_bytes()), b"\r\n".to_vec()].concat());
     assert_eq!((got.report.records.len(), got.codes()), (2, vec![QuirkCode::TrailingBytes]));
 }

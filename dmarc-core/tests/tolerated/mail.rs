@@ -81,7 +81,7 @@ fn reads_a_report_labelled_image_png() {
 }
 
 #[test]
-fn reads_a_container_under_the_label_of_another() {
+fn z08_reads_a_container_under_the_label_of_another() {
     let xml = xml();
     let plain_as_gzip = multipart(&[attachment("application/gzip", "a.xml.gz", &xml)]);
     assert_xml(plain_as_gzip, "1/a.xml.gz", &[QuirkCode::Mislabelled]);
@@ -110,7 +110,7 @@ fn reads_base64_text_without_transfer_encoding() {
 }
 
 #[test]
-fn reads_a_message_that_is_nothing_but_a_gzip() {
+fn m03_reads_a_message_that_is_nothing_but_a_gzip() {
     let fields = "Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64";
     assert_xml(single(fields, base64(&gzip(xml().as_bytes()))), "1", &[]);
 }
@@ -152,7 +152,7 @@ fn reads_a_report_mail_attached_as_a_file() {
 }
 
 #[test]
-fn reads_a_forwarded_report_mail() {
+fn m02_reads_a_forwarded_report_mail() {
     let embedded = |mail: Vec<u8>| part("Content-Type: message/rfc822", mail);
     let outer = multipart(&[part("Content-Type: text/plain", "See below."), embedded(report_mail())]);
     assert_xml(&outer, "2.1/r.xml.gz", &[]);

@@ -35,7 +35,7 @@ fn reads_json_behind_a_byte_order_mark() {
 }
 
 #[test]
-fn reads_utf_16_with_and_without_byte_order_mark() {
+fn x04_reads_utf_16_with_and_without_byte_order_mark() {
     let xml = xml().replace("UTF-8", "UTF-16");
     for text in [marked(&xml), xml] {
         for order in [u16::to_le_bytes, u16::to_be_bytes] {

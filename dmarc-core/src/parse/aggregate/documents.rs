@@ -230,6 +230,7 @@ impl Current {
 
     fn metadata<'t>(&mut self, elements: &mut Elements<'t, '_>) -> Result<Step<'t>> {
         let metadata = elements.report_metadata()?;
+        dialect::note_metadata(&metadata, self.is_9990, &mut elements.xml.state.quirks);
         self.has_metadata = true;
         self.note_late(&mut elements.xml);
         Ok(Step::Metadata(metadata))
