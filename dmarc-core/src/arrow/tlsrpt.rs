@@ -1,0 +1,274 @@
+//! TLS reports: one row for each policy of a report (RFC 8460, Section 4.4).
+//!
+//! What failed is a list inside the row, so that no join and no filter can count the sessions of a policy twice. The same
+//! sessions may still stand under several policies of one report, say `sts` and `tlsa`: add totals only within one
+//! `policy_type`. Failed sessions of the details may exceed the total, for one session can fail in several ways. A report
+//! without policies has no row.
+//!
+//! | column | type | null | meaning | element |
+//! |---|---|---|---|---|
+//! | `reporter` | text | | who reported, in lower case: the organization or, where it is empty, the domain of the contact; part of the key of a report | |
+//! | `organization_name` | text | | the reporting organization; may be empty | `organization-name` |
+//! | `contact_info` | text | null | contact of the reporter | `contact-info` |
+//! | `report_id` | text | | the reporter's identifier; part of the key | `report-id` |
+//! | `start_datetime` | text | | beginning of the reporting period as received | `date-range/start-datetime` |
+//! | `end_datetime` | text | | its end as received | `date-range/end-datetime` |
+//! | `begin` | time | | beginning of the reporting period; part of the key | `date-range/start-datetime` |
+//! | `end` | time | | its end; part of the key | `date-range/end-datetime` |
+//! | `policy_index` | UInt32 | | position of the policy in its report, from 0 | `policies` |
+//! | `policy_type` | text | | `tlsa`, `sts`, `no-policy-found`, or the word as received | `policy/policy-type` |
+//! | `policy_domain` | text | null | the domain it stands for, in normal form; with DANE the MX host | `policy/policy-domain` |
+//! | `policy_string` | list of text | | its text: lines of an MTA-STS policy, or TLSA records | `policy/policy-string` |
+//! | `mx_host` | list of text | | patterns of MX host names | `policy/mx-host` |
+//! | `total_successful_session_count` | UInt64 | | sessions that succeeded | `summary/total-successful-session-count` |
+//! | `total_failure_session_count` | UInt64 | | sessions that failed | `summary/total-failure-session-count` |
+//! | `failure_details` | list of struct | | what failed | `failure-details` |
+//! | `failure_details.result_type` | text | | the kind of failure, or the word as received | `result-type` |
+//! | `failure_details.sending_mta_ip` | text | null | the host that sent, as received | `sending-mta-ip` |
+//! | `failure_details.receiving_mx_hostname` | text | null | the MX host | `receiving-mx-hostname` |
+//! | `failure_details.receiving_mx_helo` | text | null | the name in its greeting | `receiving-mx-helo` |
+//! | `failure_details.receiving_ip` | text | null | its address, as received | `receiving-ip` |
+//! | `failure_details.additional_information` | text | null | where the reporter says more | `additional-information` |
+//! | `failure_details.failure_reason_code` | text | null | the error in the reporter's words | `failure-reason-code` |
+//! | `failure_details.failed_session_count` | UInt64 | | sessions that failed so | `failed-session-count` |
+//! | `origin` | text | | where the report was read from: mail or file, and part | |
+//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres` | |
+//! | `mail_from_domain` | text | null | the domain of RFC5322.From of the mail | |
+//! | `mail_message_id` | text | null | its `Message-ID` without `<>` | |
+//! | `mail_date` | time | null | its `Date`: what the sender says | |
+//! | `mail_received` | time | null | when it arrived, by its source | |
+
+use std::sync::Arc;
+
+use arrow_array::builder::{TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
+
+use super::column::{
+    Lengths, Room, TextLists, Texts, list, optional, push_time, size, text, text_list, time, times,
+};
+use super::{Provenance, ProvenanceColumns, versioned};
+use crate::Domain;
+use crate::identity::tls_reporter;
+use crate::model::TlsReport;
+use crate::model::tlsrpt::{TlsFailure, TlsPolicy, TlsPolicyResult};
+
+/// The schema of TLS batches: the columns above.
+pub fn schema() -> SchemaRef {
+    let mut fields = vec![
+        text("reporter"),
+        text("organization_name"),
+        optional("contact_info"),
+        text("report_id"),
+        text("start_datetime"),
+        text("end_datetime"),
+        time("begin"),
+        time("end"),
+        Field::new("policy_index", DataType::UInt32, false),
+        text("policy_type"),
+        optional("policy_domain"),
+        text_list("policy_string"),
+        text_list("mx_host"),
+        count("total_successful_session_count"),
+        count("total_failure_session_count"),
+        list("failure_details", failure_fields()),
+    ];
+    fields.extend(ProvenanceColumns::fields());
+    Arc::new(versioned("tlsrpt", fields))
+}
+
+fn count(name: &str) -> Field {
+    Field::new(name, DataType::UInt64, false)
+}
+
+fn failure_fields() -> Fields {
+    Fields::from(vec![
+        text("result_type"),
+        optional("sending_mta_ip"),
+        optional("receiving_mx_hostname"),
+        optional("receiving_mx_helo"),
+        optional("receiving_ip"),
+        optional("additional_information"),
+        optional("failure_reason_code"),
+        count("failed_session_count"),
+    ])
+}
+
+/// Gathers TLS reports into record batches.
+#[derive(Debug)]
+pub struct TlsBuilder {
+    schema: SchemaRef,
+    rows: usize,
+    room: Room,
+    /// What all policies of a report share.
+    report: Texts<6>,
+    begin: TimestampMicrosecondBuilder,
+    end: TimestampMicrosecondBuilder,
+    policy_index: UInt32Builder,
+    /// Type and domain.
+    policy: Texts<2>,
+    policy_string: TextLists,
+    mx_host: TextLists,
+    successful: UInt64Builder,
+    failed: UInt64Builder,
+    failures: FailureColumns,
+    provenance: ProvenanceColumns,
+}
+
+/// The columns of `failure_details`.
+#[derive(Debug)]
+struct FailureColumns {
+    texts: Texts<7>,
+    failed_session_count: UInt64Builder,
+    lengths: Lengths,
+}
+
+impl Default for TlsBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TlsBuilder {
+    /// A builder without rows.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            schema: schema(),
+            rows: 0,
+            room: Room::default(),
+            report: Texts::new(),
+            begin: times(),
+            end: times(),
+            policy_index: UInt32Builder::new(),
+            policy: Texts::new(),
+            policy_string: TextLists::new(),
+            mx_host: TextLists::new(),
+            successful: UInt64Builder::new(),
+            failed: UInt64Builder::new(),
+            failures: FailureColumns {
+                texts: Texts::new(),
+                failed_session_count: UInt64Builder::new(),
+                lengths: Lengths::new(),
+            },
+            provenance: ProvenanceColumns::new(),
+        }
+    }
+
+    /// Adds a report: a row for each of its policies.
+    ///
+    /// # Errors
+    /// [`ArrowError::InvalidArgumentError`] if the batch would hold more than 2 GiB of text: nothing was added, finish it
+    /// and append the report again.
+    pub fn append(&mut self, report: &TlsReport<'_>, provenance: &Provenance<'_>) -> Result<(), ArrowError> {
+        let reporter = tls_reporter(report);
+        let shared = report_texts(report, &reporter);
+        let each = size(&shared).saturating_add(ProvenanceColumns::size(provenance));
+        let sizes = report.policies.iter().map(|result| each.saturating_add(policy_size(result)));
+        self.room.take(sizes.fold(0, usize::saturating_add))?;
+        for (result, index) in report.policies.iter().zip(0..) {
+            self.report.push(shared)?;
+            push_time(&mut self.begin, Some(report.date_range.begin));
+            push_time(&mut self.end, Some(report.date_range.end));
+            self.policy_index.append_value(index);
+            self.push_policy(result)?;
+            self.provenance.push(provenance)?;
+            self.rows += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives out the rows as a batch and begins the next one.
+    ///
+    /// # Errors
+    /// [`ArrowError`] if the columns do not fit together, which would be a mistake of this crate.
+    pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        (self.rows, self.room) = (0, Room::default());
+        let mut columns = Vec::from(self.report.finish());
+        columns.extend([
+            Arc::new(self.begin.finish()) as ArrayRef,
+            Arc::new(self.end.finish()),
+            Arc::new(self.policy_index.finish()),
+        ]);
+        columns.extend(self.policy.finish());
+        columns.extend([
+            self.policy_string.finish()?,
+            self.mx_host.finish()?,
+            Arc::new(self.successful.finish()),
+            Arc::new(self.failed.finish()),
+            self.failures.finish()?,
+        ]);
+        columns.extend(self.provenance.finish());
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+    }
+
+    /// The number of rows of the batch so far.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether the batch has no row yet.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    fn push_policy(&mut self, result: &TlsPolicyResult<'_>) -> Result<(), ArrowError> {
+        self.policy.push(policy_texts(&result.policy))?;
+        self.policy_string.push(result.policy.policy_string.iter().map(AsRef::as_ref))?;
+        self.mx_host.push(result.policy.mx_host.iter().map(AsRef::as_ref))?;
+        self.successful.append_value(result.summary.total_successful_session_count);
+        self.failed.append_value(result.summary.total_failure_session_count);
+        self.failures.push(&result.failure_details)
+    }
+}
+
+impl FailureColumns {
+    fn push(&mut self, failures: &[TlsFailure<'_>]) -> Result<(), ArrowError> {
+        self.lengths.push(failures.len())?;
+        for failure in failures {
+            self.texts.push(failure_texts(failure))?;
+            self.failed_session_count.append_value(failure.failed_session_count);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let mut columns = Vec::from(self.texts.finish());
+        columns.push(Arc::new(self.failed_session_count.finish()));
+        self.lengths.finish_structs(failure_fields(), columns)
+    }
+}
+
+fn report_texts<'a>(report: &'a TlsReport<'_>, reporter: &'a str) -> [Option<&'a str>; 6] {
+    [
+        Some(reporter),
+        Some(&report.organization_name),
+        report.contact_info.as_deref(),
+        Some(&report.report_id),
+        Some(&report.date_range.start_datetime),
+        Some(&report.date_range.end_datetime),
+    ]
+}
+
+fn policy_texts<'a>(policy: &'a TlsPolicy<'_>) -> [Option<&'a str>; 2] {
+    [Some(policy.policy_type.as_str()), policy.policy_domain.as_ref().map(Domain::as_str)]
+}
+
+fn failure_texts<'a>(failure: &'a TlsFailure<'_>) -> [Option<&'a str>; 7] {
+    [
+        Some(failure.result_type.as_str()),
+        failure.sending_mta_ip.as_deref(),
+        failure.receiving_mx_hostname.as_deref(),
+        failure.receiving_mx_helo.as_deref(),
+        failure.receiving_ip.as_deref(),
+        failure.additional_information.as_deref(),
+        failure.failure_reason_code.as_deref(),
+    ]
+}
+
+fn policy_size(result: &TlsPolicyResult<'_>) -> usize {
+    let policy = &result.policy;
+    let lines = policy.policy_string.iter().chain(&policy.mx_host).map(|line| size(&[Some(line)]));
+    let failures = result.failure_details.iter().map(|failure| size(&failure_texts(failure)));
+    lines.chain(failures).chain([size(&policy_texts(policy))]).fold(0, usize::saturating_add)
+}
