@@ -71,7 +71,7 @@ use super::column::{
     MAX_IP, Room, TextColumns, TextStructColumn, TextStructs, Texts, column, list, optional, push_ip,
     push_time, schema_error, seconds, size, text, time, times,
 };
-use super::{Mail, MailColumns, ProvenanceColumns, check_version, versioned};
+use super::{Mail, MailColumns, ProvenanceColumns, check_batch, versioned};
 use crate::Domain;
 use crate::model::aggregate::{
     ActionDisposition, Alignment, AuthResults, DateRange, DiscoveryMethod, Disposition, DkimAuthResult,
@@ -379,9 +379,9 @@ fn record_size(record: &FlatRecord) -> usize {
 /// The batch may have more columns and another order of columns, but the types must be those of [`schema`].
 ///
 /// # Errors
-/// [`ArrowError::SchemaError`] if kind or version are others, or a column is missing or of another type.
+/// [`ArrowError::SchemaError`] if the batch names another kind or version, or a column is missing or of another type.
 pub fn records(batch: &RecordBatch) -> Result<Records<'_>, ArrowError> {
-    check_version(batch, KIND)?;
+    check_batch(batch, KIND)?;
     let flag = |name| column(batch, name, |column| column.as_boolean_opt());
     let time = |name| column(batch, name, |column| column.as_primitive_opt::<TimestampMicrosecondType>());
     Ok(Records {
@@ -563,4 +563,202 @@ fn domain(name: &str) -> Domain<'static> {
 /// A value that is never null.
 fn known<T>(value: Option<T>, name: &str) -> Result<T, ArrowError> {
     value.ok_or_else(|| schema_error(name, "is null where it must not be"))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int32Type;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::tests::tables;
+    use crate::model::AggregateReport;
+    use crate::model::aggregate::{Identifiers, PolicyEvaluated, Record, ReportMetadata, Row};
+    use crate::record::flatten;
+
+    #[test]
+    fn documents_the_columns_that_it_has() {
+        let (documented, real) = tables(include_str!("aggregate.rs"), &schema());
+        assert_eq!(documented, real);
+    }
+
+    /// A word of a vocabulary, or none; in any letter case.
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "pass|fail|none|reject|r|s|y|n|Quarantine|mfrom|mailing_list|TreeWalk",
+            ".{0,6}",
+            "[a-z.]{0,9}"
+        ]
+    }
+
+    fn words<const N: usize>() -> impl Strategy<Value = [String; N]> {
+        vec(word(), N).prop_map(|words| words.try_into().unwrap())
+    }
+
+    fn optional_words<const N: usize>() -> impl Strategy<Value = [Option<String>; N]> {
+        vec(option::of(word()), N).prop_map(|words| words.try_into().unwrap())
+    }
+
+    fn human() -> impl Strategy<Value = Option<Text<'static>>> {
+        option::of(
+            (word(), option::of(word()))
+                .prop_map(|(text, lang)| Text { text: text.into(), lang: lang.map(Into::into) }),
+        )
+    }
+
+    fn auth_results() -> impl Strategy<Value = AuthResults<'static>> {
+        let dkim =
+            (words(), option::of(word()), human()).prop_map(|([name, result], selector, human_result)| {
+                let selector = selector.map(Into::into);
+                DkimAuthResult {
+                    domain: Domain::new(name),
+                    selector,
+                    result: DkimResultCode::new(result),
+                    human_result,
+                }
+            });
+        let spf = (words(), option::of(word()), human()).prop_map(|([name, result], scope, human_result)| {
+            let scope = scope.map(SpfScope::new);
+            SpfAuthResult {
+                domain: Domain::new(name),
+                scope,
+                result: SpfResultCode::new(result),
+                human_result,
+            }
+        });
+        (vec(dkim, 0..3), vec(spf, 0..3)).prop_map(|(dkim, spf)| AuthResults { dkim, spf })
+    }
+
+    fn evaluated() -> impl Strategy<Value = PolicyEvaluated<'static>> {
+        let reason = (word(), human())
+            .prop_map(|(kind, comment)| PolicyOverrideReason { kind: PolicyOverride::new(kind), comment });
+        (optional_words(), vec(reason, 0..3)).prop_map(|([disposition, dkim, spf], reasons)| {
+            PolicyEvaluated {
+                disposition: disposition.map(ActionDisposition::new),
+                dkim: dkim.map(DmarcResult::new),
+                spf: spf.map(DmarcResult::new),
+                reasons,
+            }
+        })
+    }
+
+    fn record() -> impl Strategy<Value = Record<'static>> {
+        let row = (any::<Option<IpAddr>>(), any::<u64>(), evaluated())
+            .prop_map(|(source_ip, count, policy_evaluated)| Row { source_ip, count, policy_evaluated });
+        (row, word(), optional_words(), auth_results()).prop_map(|(row, from, [sender, to], auth_results)| {
+            let identifiers = Identifiers {
+                header_from: Domain::new(from),
+                envelope_from: sender.map(Domain::new),
+                envelope_to: to.map(Domain::new),
+            };
+            Record { row, identifiers, auth_results, extensions: Vec::new() }
+        })
+    }
+
+    fn report() -> impl Strategy<Value = AggregateReport<'static>> {
+        let seconds = || i64::MIN / 1_000_000..=i64::MAX / 1_000_000;
+        let metadata =
+            (words(), seconds(), seconds()).prop_map(|([name, email, id], begin, end)| ReportMetadata {
+                org_name: name.into(),
+                email: email.into(),
+                report_id: id.into(),
+                date_range: DateRange::new(begin, end),
+                ..ReportMetadata::default()
+            });
+        let policy = (word(), optional_words()).prop_map(
+            |(domain, [method, p, sp, np, adkim, aspf, pct, fo, testing])| PolicyPublished {
+                domain: Domain::new(domain),
+                discovery_method: method.map(DiscoveryMethod::new),
+                p: p.map(Disposition::new),
+                sp: sp.map(Disposition::new),
+                np: np.map(Disposition::new),
+                adkim: adkim.map(Alignment::new),
+                aspf: aspf.map(Alignment::new),
+                pct: pct.map(Into::into),
+                fo: fo.map(Into::into),
+                testing: testing.map(Testing::new),
+            },
+        );
+        (metadata, policy, vec(record(), 0..4)).prop_map(|(report_metadata, policy_published, records)| {
+            AggregateReport { report_metadata, policy_published, records, ..AggregateReport::default() }
+        })
+    }
+
+    fn batch(records: &[FlatRecord]) -> RecordBatch {
+        let mut builder = AggregateBuilder::new();
+        for record in records {
+            builder.append(record, &Mail::default()).unwrap();
+        }
+        builder.finish().unwrap()
+    }
+
+    fn sample() -> Vec<FlatRecord> {
+        let records = vec![Record::default(), Record::default()];
+        flatten(
+            AggregateReport { records, ..AggregateReport::default() },
+            "new/1".to_owned(),
+            Trust::Unverified,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn gives_back_every_record_as_it_was(reports in vec((report(), word(), any::<bool>()), 0..4)) {
+            let records: Vec<FlatRecord> = reports.into_iter().flat_map(|(report, origin, trusted)| {
+                flatten(report, origin, if trusted { Trust::TrustedAuthres } else { Trust::Unverified })
+            }).collect();
+            let batch = batch(&records);
+            let read: Vec<FlatRecord> = super::records(&batch).unwrap().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(&read, &records);
+            // A slice has offsets of its own.
+            let tail = batch.slice(records.len() / 2, records.len() - records.len() / 2);
+            let read: Vec<FlatRecord> = super::records(&tail).unwrap().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(&read, &records[records.len() / 2..]);
+        }
+    }
+
+    #[test]
+    fn begins_anew_after_each_batch() {
+        let mut builder = AggregateBuilder::new();
+        for _ in 0..2 {
+            for record in sample() {
+                builder.append(&record, &Mail::default()).unwrap();
+            }
+            assert_eq!(builder.len(), 2);
+            assert_eq!(records(&builder.finish().unwrap()).unwrap().count(), 2);
+            assert!(builder.is_empty());
+        }
+        assert_eq!(builder.finish().unwrap().num_rows(), 0);
+    }
+
+    #[test]
+    fn shares_the_facts_of_a_report() {
+        let batch = batch(&sample());
+        let read: Vec<FlatRecord> = records(&batch).unwrap().map(Result::unwrap).collect();
+        assert!(Arc::ptr_eq(&read[0].report, &read[1].report));
+        assert_eq!(batch["origin"].as_dictionary::<Int32Type>().values().len(), 1);
+    }
+
+    #[test]
+    fn refuses_batches_of_another_kind_or_version_and_values_of_nobody() {
+        let tls = crate::arrow::tlsrpt::TlsBuilder::new().finish().unwrap();
+        let error = records(&tls).unwrap_err().to_string();
+        assert_eq!(error, r#"Schema error: dmarc.kind must be aggregate and is "tlsrpt""#);
+        let batch = batch(&sample());
+        let later = schema().as_ref().clone().with_metadata([("dmarc.kind", KIND), ("dmarc.schema", "2")]);
+        let later = RecordBatch::try_new(Arc::new(later), batch.columns().to_vec()).unwrap();
+        let error = records(&later).unwrap_err().to_string();
+        assert_eq!(error, r#"Schema error: dmarc.schema must be 1 and is "2""#);
+        let without: Vec<usize> = (1..batch.num_columns()).collect();
+        let error = records(&batch.project(&without).unwrap()).unwrap_err().to_string();
+        assert_eq!(error, "Schema error: column reporter is missing");
+        let mut columns = batch.columns().to_vec();
+        let at = batch.schema().index_of("source_ip").unwrap();
+        columns[at] = Arc::new(StringArray::from(vec!["192.0.2.1", "nobody"]));
+        let damaged = RecordBatch::try_new(schema(), columns).unwrap();
+        let errors: Vec<bool> = records(&damaged).unwrap().map(|record| record.is_err()).collect();
+        assert_eq!(errors, [false, true]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Failure reports: one row for each report (RFC 9991; RFC 6591).
 //!
-//! The columns from `original_mail_from` to `original_rcpt_to` hold addresses of people: leave them out of what you publish.
+//! `original_mail_from`, `original_rcpt_to`, `dkim_identity` and `reported_uri` can point to people: leave them out of what you
+//! publish.
 //! What a failure report says is not to be taken as accurate (RFC 5965, Section 3).
 //!
 //! | column | type | null | meaning | field |
@@ -296,4 +297,46 @@ fn result_texts<'a>(field: &'a AuthenticationResults<'_>) -> impl Iterator<Item 
             result.property("smtp.helo"),
         ]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Array as _;
+    use arrow_array::cast::AsArray as _;
+
+    use super::*;
+    use crate::arrow::Mail;
+    use crate::arrow::tests::tables;
+    use crate::record::Trust;
+    use crate::{Found, Limits, Report, read};
+
+    #[test]
+    fn documents_the_columns_that_it_has() {
+        let (documented, real) = tables(include_str!("failure.rs"), &schema());
+        assert_eq!(documented, real);
+    }
+
+    #[test]
+    fn writes_a_row_for_a_report() {
+        let mail = "From: a@r.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; \
+            report-type=feedback-report; boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n\
+            Feedback-Type: auth-failure\r\nUser-Agent: x/1\r\nVersion: 1\r\nAuth-Failure: dmarc\r\n\
+            Authentication-Results: mx.r.example; dkim=fail header.d=example.org header.s=s1; spf=pass\r\n\
+            Reported-Domain: Example.ORG\r\nSource-IP: 2001:DB8::0:1\r\nIncidents: 3\r\n\
+            Original-Mail-From: <>\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n\
+            From: a@example.org\r\nMessage-ID: <1@example.org>\r\n\r\n--b--\r\n";
+        let mut builder = FailureBuilder::new();
+        for outcome in read(mail.as_bytes(), &Limits::default()).outcomes {
+            let Found::Report(parsed) = outcome.found else { panic!("{:?}", outcome.found) };
+            let Report::Failure(report) = parsed.report else { panic!("{:?}", parsed.report) };
+            let mail = Mail { from_domain: Some("r.example"), ..Mail::default() };
+            builder.append(&report, &Provenance::new("new/1", Trust::Unverified, mail)).unwrap();
+        }
+        let batch = builder.finish().unwrap();
+        assert!(builder.is_empty() && batch.num_rows() == 1);
+        assert_eq!(batch["source_ip"].as_string::<i32>().value(0), "2001:db8::1");
+        assert_eq!(batch["message_count"].as_primitive::<arrow_array::types::UInt64Type>().value(0), 3);
+        assert!(batch["arrived"].is_null(0) && batch["original_mail_from"].is_valid(0));
+        assert_eq!(batch["authentication_results"].as_list::<i32>().value_length(0), 2);
+    }
 }

@@ -47,7 +47,7 @@
 //! # Version
 //! The metadata of each schema names its kind ([`KIND_KEY`]) and version ([`VERSION_KEY`], now [`VERSION`]). A new nullable
 //! column at the end changes no version: readers go by name and pass over what they do not know. Any other change does, and
-//! readers refuse a version that they do not know.
+//! readers refuse a version that they do not know, see [`check_version`].
 //!
 //! # Left out
 //! Extensions, the reporter's errors and contact texts, rejected records, quirks; of failure reports the included message but
@@ -202,15 +202,29 @@ fn versioned(kind: &str, fields: Vec<Field>) -> Schema {
     Schema::new_with_metadata(fields, [(VERSION_KEY, VERSION), (KIND_KEY, kind)])
 }
 
-/// Refuses a batch that is not of `kind` or has a version that is not known.
-fn check_version(batch: &RecordBatch, kind: &str) -> Result<(), ArrowError> {
-    let schema = batch.schema_ref();
+/// Refuses a schema that is not of `kind` or has a version that is not known.
+///
+/// For the schema of a file: some readers, that of the crate `parquet` among them, give batches without its metadata, so
+/// that functions which read a batch can only refuse a version that it names.
+///
+/// # Errors
+/// [`ArrowError::SchemaError`] if kind or version are others or absent.
+pub fn check_version(schema: &Schema, kind: &str) -> Result<(), ArrowError> {
     for (key, expected) in [(KIND_KEY, kind), (VERSION_KEY, VERSION)] {
         let found = schema.metadata().get(key).map(String::as_str);
         if found != Some(expected) {
             let found = found.unwrap_or("absent");
             return Err(ArrowError::SchemaError(format!("{key} must be {expected} and is {found:?}")));
         }
+    }
+    Ok(())
+}
+
+/// Refuses a batch that says to be of another kind or version.
+fn check_batch(batch: &RecordBatch, kind: &str) -> Result<(), ArrowError> {
+    let metadata = batch.schema_ref().metadata();
+    if [KIND_KEY, VERSION_KEY].iter().any(|key| metadata.contains_key(key)) {
+        check_version(batch.schema_ref(), kind)?;
     }
     Ok(())
 }

@@ -272,3 +272,62 @@ fn policy_size(result: &TlsPolicyResult<'_>) -> usize {
     let failures = result.failure_details.iter().map(|failure| size(&failure_texts(failure)));
     lines.chain(failures).chain([size(&policy_texts(policy))]).fold(0, usize::saturating_add)
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::UInt64Type;
+
+    use super::*;
+    use crate::arrow::Mail;
+    use crate::arrow::tests::tables;
+    use crate::model::tlsrpt::{TlsPolicyType, TlsResultType, TlsSummary};
+    use crate::record::Trust;
+
+    #[test]
+    fn documents_the_columns_that_it_has() {
+        let (documented, real) = tables(include_str!("tlsrpt.rs"), &schema());
+        assert_eq!(documented, real);
+    }
+
+    fn failure(sessions: u64) -> TlsFailure<'static> {
+        TlsFailure {
+            result_type: TlsResultType::CertificateExpired,
+            sending_mta_ip: None,
+            receiving_mx_hostname: Some("mx.example.org".into()),
+            receiving_mx_helo: None,
+            receiving_ip: None,
+            failed_session_count: sessions,
+            additional_information: None,
+            failure_reason_code: None,
+        }
+    }
+
+    fn policy(policy_type: TlsPolicyType<'static>, failures: &[u64]) -> TlsPolicyResult<'static> {
+        TlsPolicyResult {
+            policy: TlsPolicy { policy_type, ..TlsPolicy::default() },
+            summary: TlsSummary { total_successful_session_count: 10, total_failure_session_count: 3 },
+            failure_details: failures.iter().map(|sessions| failure(*sessions)).collect(),
+        }
+    }
+
+    #[test]
+    fn has_the_totals_of_a_policy_once_however_many_ways_it_failed() {
+        let policies = vec![
+            policy(TlsPolicyType::Sts, &[1, 2]),
+            policy(TlsPolicyType::Tlsa, &[]),
+            TlsPolicyResult::default(),
+        ];
+        let report = TlsReport { policies, ..TlsReport::default() };
+        let mut builder = TlsBuilder::new();
+        builder.append(&report, &Provenance::new("new/1", Trust::Unverified, Mail::default())).unwrap();
+        assert_eq!(builder.len(), 3);
+        let batch = builder.finish().unwrap();
+        let totals = batch["total_failure_session_count"].as_primitive::<UInt64Type>();
+        assert_eq!(totals.values(), &[3, 3, 0]);
+        let details = batch["failure_details"].as_list::<i32>();
+        assert_eq!([0, 1, 2].map(|row| details.value_length(row)), [2, 0, 0]);
+        let failed = details.values().as_struct()["failed_session_count"].as_primitive::<UInt64Type>();
+        assert_eq!(failed.values(), &[1, 2]);
+    }
+}
