@@ -77,7 +77,7 @@ fn append(path: &Path, builder: &mut AggregateBuilder) -> Result<(), Box<dyn Err
                     builder.append(&record, &mail)?;
                 }
             }
-            Found::Refused(error) => eprintln!("{path:?}: {}", error.to_string().escape_debug()),
+            Found::Refused(error) => eprintln!("{}", format!("{}: {error}", path.display()).escape_debug()),
             _ => {}
         }
     }

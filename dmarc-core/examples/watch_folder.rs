@@ -58,7 +58,7 @@ fn look(folder: &Path, seen: &mut BTreeSet<PathBuf>, out: &mut impl Write) -> io
     }
     for path in present.difference(seen) {
         if let Err(error) = show(path, out) {
-            eprintln!("{path:?}: {error}");
+            eprintln!("{}", format!("{}: {error}", path.display()).escape_debug());
         }
     }
     *seen = present;
@@ -71,13 +71,11 @@ fn show(path: &Path, out: &mut impl Write) -> io::Result<()> {
     let mut bytes = Vec::new();
     // One byte more than may be read, so that a file that is too large is refused and not cut.
     io::copy(&mut File::open(path)?.take(limits.message_bytes + 1), &mut bytes)?;
-    let name = path.file_name().unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().display().to_string();
     for outcome in read(&bytes, &limits).outcomes {
         match outcome.found {
             Found::Report(parsed) => writeln!(out, "{name:?}: {}", line(&parsed.report))?,
-            Found::Refused(error) => {
-                writeln!(out, "{name:?}: refused: {}", error.to_string().escape_debug())?;
-            }
+            Found::Refused(error) => writeln!(out, "{name:?}: refused: {:?}", error.to_string())?,
             _ => {}
         }
     }

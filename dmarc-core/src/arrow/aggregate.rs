@@ -68,8 +68,8 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
 
 use super::column::{
-    MAX_IP, Room, TextColumns, TextStructColumn, TextStructs, Texts, column, list, optional, push_ip,
-    push_time, schema_error, seconds, size, text, time, times,
+    MAX_IP, Room, TextColumns, TextStructColumn, TextStructs, Texts, column, domain, known, list, optional,
+    primitive, push_ip, push_time, schema_error, seconds, size, text, time, times,
 };
 use super::{Mail, MailColumns, ProvenanceColumns, check_batch, versioned};
 use crate::Domain;
@@ -79,7 +79,7 @@ use crate::model::aggregate::{
     Text,
 };
 use crate::model::auth::{DkimResultCode, SpfResultCode};
-use crate::record::{FlatRecord, ReportFacts, Trust};
+use crate::record::{FlatRecord, ReportFacts};
 
 const KIND: &str = "aggregate";
 /// The text columns that all records of a report share, in the order of [`facts_texts`].
@@ -443,7 +443,7 @@ impl Records<'_> {
         Ok(FlatRecord {
             report,
             source_ip: self.ip(row)?,
-            message_count: known(super::column::primitive(self.message_count, row), "message_count")?,
+            message_count: known(primitive(self.message_count, row), "message_count")?,
             disposition: disposition.map(|word| ActionDisposition::new(word).into_owned()),
             is_delivered,
             reported_dkim: reported_dkim.map(|word| DmarcResult::new(word).into_owned()),
@@ -513,15 +513,8 @@ fn read_facts(texts: [Option<&str>; FACTS.len()], period: DateRange) -> Result<R
             fo: fo.map(|text| text.to_owned().into()),
             testing: testing.map(|word| Testing::new(word).into_owned()),
         },
-        trust: read_trust(known(trust, "trust")?)?,
+        trust: super::column::trust(known(trust, "trust")?)?,
     })
-}
-
-fn read_trust(word: &str) -> Result<Trust, ArrowError> {
-    [Trust::Unverified, Trust::TrustedAuthres]
-        .into_iter()
-        .find(|trust| trust.as_str() == word)
-        .ok_or_else(|| schema_error("trust", &format!("holds an unknown word: {word:?}")))
 }
 
 fn read_dkim(texts: [Option<&str>; DKIM.len()]) -> Result<DkimAuthResult<'static>, ArrowError> {
@@ -556,15 +549,6 @@ fn read_text(text: Option<&str>, lang: Option<&str>) -> Option<Text<'static>> {
     text.map(|text| Text { text: text.to_owned().into(), lang: lang.map(|lang| lang.to_owned().into()) })
 }
 
-fn domain(name: &str) -> Domain<'static> {
-    Domain::from_normal_form(name.to_owned())
-}
-
-/// A value that is never null.
-fn known<T>(value: Option<T>, name: &str) -> Result<T, ArrowError> {
-    value.ok_or_else(|| schema_error(name, "is null where it must not be"))
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_array::types::Int32Type;
@@ -576,7 +560,7 @@ mod tests {
     use crate::arrow::tests::tables;
     use crate::model::AggregateReport;
     use crate::model::aggregate::{Identifiers, PolicyEvaluated, Record, ReportMetadata, Row};
-    use crate::record::flatten;
+    use crate::record::{Trust, flatten};
 
     #[test]
     fn documents_the_columns_that_it_has() {

@@ -4,6 +4,7 @@
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::{StringBuilder, StringDictionaryBuilder, TimestampMicrosecondBuilder};
@@ -14,6 +15,9 @@ use arrow_array::{
 };
 use arrow_buffer::{OffsetBufferBuilder, OverflowError};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, TimeUnit};
+
+use crate::Domain;
+use crate::record::Trust;
 
 /// The bytes of text and items of lists that fit into one batch.
 const MAX_ROOM: usize = i32::MAX as usize;
@@ -307,28 +311,89 @@ impl<'a> TextColumn<'a> {
     }
 }
 
+/// A column of lists, read.
+#[derive(Debug)]
+pub(super) struct ListColumn<'a> {
+    offsets: &'a [i32],
+    items: &'a ArrayRef,
+}
+
+impl<'a> ListColumn<'a> {
+    pub(super) fn new(source: &'a impl Named, name: &str) -> Result<Self, ArrowError> {
+        column(source, name, |column| {
+            let lists = column.as_list_opt::<i32>()?;
+            Some(Self { offsets: lists.value_offsets(), items: lists.values() })
+        })
+    }
+
+    /// The items of all rows as structs.
+    pub(super) fn structs(&self, name: &str) -> Result<&'a StructArray, ArrowError> {
+        self.items.as_struct_opt().ok_or_else(|| schema_error(name, "holds no structs"))
+    }
+
+    /// Where the items of a row are.
+    pub(super) fn range(&self, row: usize) -> Range<usize> {
+        let offset = |row: usize| {
+            self.offsets.get(row).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or_default()
+        };
+        offset(row)..offset(row.saturating_add(1))
+    }
+}
+
 /// A column of lists of structs that hold text only, read.
 #[derive(Debug)]
 pub(super) struct TextStructColumn<'a, const N: usize> {
-    offsets: &'a [i32],
+    lists: ListColumn<'a>,
     items: TextColumns<'a, N>,
 }
 
 impl<'a, const N: usize> TextStructColumn<'a, N> {
     pub(super) fn new(source: &'a impl Named, name: &str, fields: [&str; N]) -> Result<Self, ArrowError> {
-        let (offsets, items) = column(source, name, |column| {
-            let lists = column.as_list_opt::<i32>()?;
-            Some((lists.value_offsets(), lists.values().as_struct_opt()?))
-        })?;
-        Ok(Self { offsets, items: TextColumns::new(items, fields)? })
+        let lists = ListColumn::new(source, name)?;
+        let items = TextColumns::new(lists.structs(name)?, fields)?;
+        Ok(Self { lists, items })
     }
 
     pub(super) fn items(&self, row: usize) -> impl Iterator<Item = [Option<&'a str>; N]> {
-        let offset = |row: usize| {
-            self.offsets.get(row).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or_default()
-        };
-        (offset(row)..offset(row.saturating_add(1))).map(|at| self.items.row(at))
+        self.lists.range(row).map(|at| self.items.row(at))
     }
+}
+
+/// A column of lists of text, read.
+#[derive(Debug)]
+pub(super) struct TextListColumn<'a> {
+    lists: ListColumn<'a>,
+    items: TextColumn<'a>,
+}
+
+impl<'a> TextListColumn<'a> {
+    pub(super) fn new(source: &'a impl Named, name: &str) -> Result<Self, ArrowError> {
+        let lists = ListColumn::new(source, name)?;
+        let items = TextColumn::new(lists.items).ok_or_else(|| schema_error(name, "holds no text"))?;
+        Ok(Self { lists, items })
+    }
+
+    pub(super) fn items(&self, row: usize) -> impl Iterator<Item = &'a str> {
+        self.lists.range(row).filter_map(|at| self.items.text(at))
+    }
+}
+
+/// A value that is never null.
+pub(super) fn known<T>(value: Option<T>, name: &str) -> Result<T, ArrowError> {
+    value.ok_or_else(|| schema_error(name, "is null where it must not be"))
+}
+
+/// A domain as it was stored.
+pub(super) fn domain(name: &str) -> Domain<'static> {
+    Domain::from_normal_form(name.to_owned())
+}
+
+/// A trust as it was stored.
+pub(super) fn trust(word: &str) -> Result<Trust, ArrowError> {
+    [Trust::Unverified, Trust::TrustedAuthres]
+        .into_iter()
+        .find(|trust| trust.as_str() == word)
+        .ok_or_else(|| schema_error("trust", &format!("holds an unknown word: {word:?}")))
 }
 
 #[cfg(test)]

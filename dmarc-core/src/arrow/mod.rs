@@ -3,7 +3,7 @@
 //! | kind | one row for each | columns | written by | read by |
 //! |---|---|---|---|---|
 //! | `aggregate` | counted record, see [`FlatRecord`](crate::record::FlatRecord) | [`aggregate`] | [`aggregate::AggregateBuilder`] | [`aggregate::records`] |
-//! | `tlsrpt` | policy of a TLS report, its failures as a list | [`tlsrpt`] | [`tlsrpt::TlsBuilder`] | |
+//! | `tlsrpt` | policy of a TLS report, its failures as a list | [`tlsrpt`] | [`tlsrpt::TlsBuilder`] | [`tlsrpt::rows`] |
 //! | `failure` | failure report | [`failure`] | [`failure::FailureBuilder`] | |
 //!
 //! A builder takes rows with `append` and gives a batch with `finish`; how many rows a batch has, and so how much memory

@@ -38,20 +38,51 @@
 //! | `mail_date` | time | null | its `Date`: what the sender says | |
 //! | `mail_received` | time | null | when it arrived, by its source | |
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{TimestampMicrosecondType, UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt32Array, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
 
 use super::column::{
-    Lengths, Room, TextLists, Texts, list, optional, push_time, size, text, text_list, time, times,
+    Lengths, ListColumn, Room, TextColumns, TextListColumn, TextLists, Texts, column, domain, known, list,
+    optional, primitive, push_time, seconds, size, text, text_list, time, times,
 };
-use super::{Provenance, ProvenanceColumns, versioned};
+use super::{Provenance, ProvenanceColumns, check_batch, versioned};
 use crate::Domain;
 use crate::identity::tls_reporter;
 use crate::model::TlsReport;
-use crate::model::tlsrpt::{TlsFailure, TlsPolicy, TlsPolicyResult};
+use crate::model::tlsrpt::{
+    TlsDateRange, TlsFailure, TlsPolicy, TlsPolicyResult, TlsPolicyType, TlsResultType, TlsSummary,
+};
+use crate::record::Trust;
+
+const KIND: &str = "tlsrpt";
+/// The text columns that are read back, in the order of [`TlsRows::read`].
+const ROW: [&str; 9] = [
+    "organization_name",
+    "contact_info",
+    "report_id",
+    "start_datetime",
+    "end_datetime",
+    "policy_type",
+    "policy_domain",
+    "origin",
+    "trust",
+];
+/// The text columns of `failure_details`, in the order of [`failure_texts`].
+const FAILURE: [&str; 7] = [
+    "result_type",
+    "sending_mta_ip",
+    "receiving_mx_hostname",
+    "receiving_mx_helo",
+    "receiving_ip",
+    "additional_information",
+    "failure_reason_code",
+];
 
 /// The schema of TLS batches: the columns above.
 pub fn schema() -> SchemaRef {
@@ -74,7 +105,7 @@ pub fn schema() -> SchemaRef {
         list("failure_details", failure_fields()),
     ];
     fields.extend(ProvenanceColumns::fields());
-    Arc::new(versioned("tlsrpt", fields))
+    Arc::new(versioned(KIND, fields))
 }
 
 fn count(name: &str) -> Field {
@@ -82,16 +113,11 @@ fn count(name: &str) -> Field {
 }
 
 fn failure_fields() -> Fields {
-    Fields::from(vec![
-        text("result_type"),
-        optional("sending_mta_ip"),
-        optional("receiving_mx_hostname"),
-        optional("receiving_mx_helo"),
-        optional("receiving_ip"),
-        optional("additional_information"),
-        optional("failure_reason_code"),
-        count("failed_session_count"),
-    ])
+    let [result_type, others @ ..] = FAILURE;
+    let mut fields = vec![text(result_type)];
+    fields.extend(others.map(optional));
+    fields.push(count("failed_session_count"));
+    Fields::from(fields)
 }
 
 /// Gathers TLS reports into record batches.
@@ -118,7 +144,7 @@ pub struct TlsBuilder {
 /// The columns of `failure_details`.
 #[derive(Debug)]
 struct FailureColumns {
-    texts: Texts<7>,
+    texts: Texts<{ FAILURE.len() }>,
     failed_session_count: UInt64Builder,
     lengths: Lengths,
 }
@@ -254,7 +280,7 @@ fn policy_texts<'a>(policy: &'a TlsPolicy<'_>) -> [Option<&'a str>; 2] {
     [Some(policy.policy_type.as_str()), policy.policy_domain.as_ref().map(Domain::as_str)]
 }
 
-fn failure_texts<'a>(failure: &'a TlsFailure<'_>) -> [Option<&'a str>; 7] {
+fn failure_texts<'a>(failure: &'a TlsFailure<'_>) -> [Option<&'a str>; FAILURE.len()] {
     [
         Some(failure.result_type.as_str()),
         failure.sending_mta_ip.as_deref(),
@@ -273,16 +299,148 @@ fn policy_size(result: &TlsPolicyResult<'_>) -> usize {
     lines.chain(failures).chain([size(&policy_texts(policy))]).fold(0, usize::saturating_add)
 }
 
+/// A row of a TLS batch, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsRow {
+    /// Where the report was read from: mail or file, and part.
+    pub origin: String,
+    /// How far the mail is known to be genuine.
+    pub trust: Trust,
+    /// Position of the policy in its report, from 0.
+    pub policy_index: u32,
+    /// The report, with this policy alone.
+    pub report: TlsReport<'static>,
+}
+
+/// Reads the rows of a TLS batch back; together the policies of a report are the report as it was appended.
+///
+/// The batch may have more columns and another order of columns, but the types must be those of [`schema`].
+///
+/// # Errors
+/// [`ArrowError::SchemaError`] if the batch names another kind or version, or a column is missing or of another type.
+pub fn rows(batch: &RecordBatch) -> Result<TlsRows<'_>, ArrowError> {
+    check_batch(batch, KIND)?;
+    let number = |name| column(batch, name, |column| column.as_primitive_opt::<UInt64Type>());
+    let time = |name| column(batch, name, |column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    let details = ListColumn::new(batch, "failure_details")?;
+    let items = details.structs("failure_details")?;
+    Ok(TlsRows {
+        rows: 0..batch.num_rows(),
+        texts: TextColumns::new(batch, ROW)?,
+        period: [time("begin")?, time("end")?],
+        policy_index: column(batch, "policy_index", |column| column.as_primitive_opt::<UInt32Type>())?,
+        policy_string: TextListColumn::new(batch, "policy_string")?,
+        mx_host: TextListColumn::new(batch, "mx_host")?,
+        totals: [number("total_successful_session_count")?, number("total_failure_session_count")?],
+        details,
+        failures: TextColumns::new(items, FAILURE)?,
+        failed: column(items, "failed_session_count", |column| column.as_primitive_opt::<UInt64Type>())?,
+    })
+}
+
+/// The rows of a batch, see [`rows`].
+///
+/// An item is an error where a value that is never null is null, or is none that this crate writes: such a batch is
+/// damaged, or from a later version.
+#[derive(Debug)]
+pub struct TlsRows<'a> {
+    rows: std::ops::Range<usize>,
+    texts: TextColumns<'a, { ROW.len() }>,
+    period: [&'a TimestampMicrosecondArray; 2],
+    policy_index: &'a UInt32Array,
+    policy_string: TextListColumn<'a>,
+    mx_host: TextListColumn<'a>,
+    totals: [&'a UInt64Array; 2],
+    details: ListColumn<'a>,
+    failures: TextColumns<'a, { FAILURE.len() }>,
+    failed: &'a UInt64Array,
+}
+
+impl Iterator for TlsRows<'_> {
+    type Item = Result<TlsRow, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        Some(self.read(row))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl ExactSizeIterator for TlsRows<'_> {}
+
+impl TlsRows<'_> {
+    fn read(&self, row: usize) -> Result<TlsRow, ArrowError> {
+        let [organization, contact, id, start, end, policy_type, policy_domain, origin, trust] =
+            self.texts.row(row);
+        let [begin_seconds, end_seconds] = self.period.map(|column| seconds(column, row));
+        let date_range = TlsDateRange {
+            start_datetime: text_of(known(start, "start_datetime")?),
+            end_datetime: text_of(known(end, "end_datetime")?),
+            begin: known(begin_seconds, "begin")?,
+            end: known(end_seconds, "end")?,
+        };
+        let policy = TlsPolicy {
+            policy_type: TlsPolicyType::new(known(policy_type, "policy_type")?).into_owned(),
+            policy_string: self.policy_string.items(row).map(text_of).collect(),
+            policy_domain: policy_domain.map(domain),
+            mx_host: self.mx_host.items(row).map(text_of).collect(),
+        };
+        let report = TlsReport {
+            organization_name: text_of(known(organization, "organization_name")?),
+            date_range,
+            contact_info: contact.map(text_of),
+            report_id: text_of(known(id, "report_id")?),
+            policies: vec![self.result(row, policy)?],
+        };
+        Ok(TlsRow {
+            origin: known(origin, "origin")?.to_owned(),
+            trust: super::column::trust(known(trust, "trust")?)?,
+            policy_index: known(primitive(self.policy_index, row), "policy_index")?,
+            report,
+        })
+    }
+
+    fn result(&self, row: usize, policy: TlsPolicy<'static>) -> Result<TlsPolicyResult<'static>, ArrowError> {
+        let [successful, failed] = self.totals.map(|column| primitive(column, row));
+        Ok(TlsPolicyResult {
+            policy,
+            summary: TlsSummary {
+                total_successful_session_count: known(successful, "total_successful_session_count")?,
+                total_failure_session_count: known(failed, "total_failure_session_count")?,
+            },
+            failure_details: self.details.range(row).map(|at| self.failure(at)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn failure(&self, at: usize) -> Result<TlsFailure<'static>, ArrowError> {
+        let [result_type, sending_ip, mx, helo, receiving_ip, additional, reason] = self.failures.row(at);
+        Ok(TlsFailure {
+            result_type: TlsResultType::new(known(result_type, "result_type")?).into_owned(),
+            sending_mta_ip: sending_ip.map(text_of),
+            receiving_mx_hostname: mx.map(text_of),
+            receiving_mx_helo: helo.map(text_of),
+            receiving_ip: receiving_ip.map(text_of),
+            failed_session_count: known(primitive(self.failed, at), "failed_session_count")?,
+            additional_information: additional.map(text_of),
+            failure_reason_code: reason.map(text_of),
+        })
+    }
+}
+
+fn text_of(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow_array::cast::AsArray as _;
-    use arrow_array::types::UInt64Type;
-
     use super::*;
     use crate::arrow::Mail;
     use crate::arrow::tests::tables;
-    use crate::model::tlsrpt::{TlsPolicyType, TlsResultType, TlsSummary};
-    use crate::record::Trust;
+    use crate::{Limits, parse};
 
     #[test]
     fn documents_the_columns_that_it_has() {
@@ -329,5 +487,42 @@ mod tests {
         assert_eq!([0, 1, 2].map(|row| details.value_length(row)), [2, 0, 0]);
         let failed = details.values().as_struct()["failed_session_count"].as_primitive::<UInt64Type>();
         assert_eq!(failed.values(), &[1, 2]);
+    }
+
+    /// Every report of the corpus, and one whose policies differ in everything.
+    fn reports() -> Vec<TlsReport<'static>> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/tlsrpt");
+        let mut reports: Vec<TlsReport<'static>> = Vec::new();
+        for entry in folder.read_dir().unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+            let parsed = parse::tlsrpt::parse(&text, &Limits::default()).into_iter().flatten();
+            reports.extend(parsed.map(|parsed| parsed.report.into_owned()));
+        }
+        let mut other = policy(TlsPolicyType::Other("new".into()), &[u64::MAX]);
+        other.policy.policy_string = vec!["".into(), "version: STSv1".into()];
+        other.failure_details[0].receiving_ip = Some("".into());
+        reports.push(TlsReport { policies: vec![TlsPolicyResult::default(), other], ..TlsReport::default() });
+        reports
+    }
+
+    #[test]
+    fn gives_back_every_report_as_it_was() {
+        let reports: Vec<_> = reports().into_iter().filter(|report| !report.policies.is_empty()).collect();
+        assert!(reports.len() > 2, "{}", reports.len());
+        let mut builder = TlsBuilder::new();
+        for (report, origin) in reports.iter().zip(0..) {
+            let origin = format!("new/{origin}");
+            builder
+                .append(report, &Provenance::new(&origin, Trust::TrustedAuthres, Mail::default()))
+                .unwrap();
+        }
+        let mut read: Vec<TlsReport<'static>> = Vec::new();
+        for row in rows(&builder.finish().unwrap()).unwrap().map(Result::unwrap) {
+            match row.policy_index {
+                0 => read.push(row.report),
+                _ => read.last_mut().unwrap().policies.extend(row.report.policies),
+            }
+        }
+        assert_eq!(read, reports);
     }
 }
