@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     loop {
         look(&folder, &mut seen, &mut io::stdout().lock())?;
         round += 1;
-        if rounds == Some(round) {
+        if rounds.is_some_and(|rounds| round >= rounds) {
             return Ok(());
         }
         std::thread::sleep(PAUSE);
