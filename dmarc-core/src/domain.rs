@@ -30,6 +30,12 @@ impl<'a> Domain<'a> {
         Self(Cow::Owned(idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_lowercase())))
     }
 
+    /// A name that was in normal form when it was stored.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn from_normal_form(name: impl Into<Cow<'a, str>>) -> Self {
+        Self(name.into())
+    }
+
     /// The normal form as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -59,8 +59,18 @@
 //! # Not supported
 //! Network of any kind: DNS, DKIM verification, the DNS tree walk. Streaming of reports larger than
 //! [`Limits::payload_bytes`]. Writing failure reports, or the XML of RFC 7489.
+//!
+//! # Features
+//! - `serde`: `Serialize` and `Deserialize` for every report type.
+#![cfg_attr(
+    feature = "arrow",
+    doc = "- `arrow`: [`mod@arrow`], records and reports as Arrow record batches."
+)]
+#![cfg_attr(not(feature = "arrow"), doc = "- `arrow`: records and reports as Arrow record batches.")]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
 mod context;
 mod decode;
 pub mod domain;

@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::domain::Domain;
 use crate::evaluate::evaluate;
 use crate::model::AggregateReport;
-use crate::model::aggregate::{ActionDisposition, AuthResults, DateRange, PolicyOverrideReason};
+use crate::model::aggregate::{
+    ActionDisposition, AuthResults, DateRange, DmarcResult, PolicyOverrideReason, PolicyPublished,
+};
 
 /// How far the mail that brought a report is known to be genuine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +20,16 @@ pub enum Trust {
     TrustedAuthres,
 }
 
+impl Trust {
+    /// The value in one word: `unverified` or `trusted_authres`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::TrustedAuthres => "trusted_authres",
+        }
+    }
+}
+
 /// What all records of a report share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +38,10 @@ pub struct ReportFacts {
     pub origin: String,
     /// Who reported, see [`ReportMetadata::reporter`](crate::model::aggregate::ReportMetadata::reporter).
     pub reporter: String,
+    /// The reporting organization as it names itself, empty where absent.
+    pub org_name: String,
+    /// Contact of the reporter, empty where absent.
+    pub email: String,
     /// The reporter's identifier of the report.
     pub report_id: String,
     /// The reporting period.
@@ -33,6 +50,8 @@ pub struct ReportFacts {
     pub policy_domain: String,
     /// The requested policy `p`, empty where absent.
     pub policy: String,
+    /// The policy that the reporter found, all of it.
+    pub policy_published: PolicyPublished<'static>,
     /// How far the mail is known to be genuine.
     pub trust: Trust,
 }
@@ -47,8 +66,14 @@ pub struct FlatRecord {
     pub source_ip: Option<IpAddr>,
     /// Number of messages.
     pub message_count: u64,
+    /// What the receiver did, as reported.
+    pub disposition: Option<ActionDisposition<'static>>,
     /// Whether the receiver neither quarantined nor rejected the messages. An absent disposition counts as none.
     pub is_delivered: bool,
+    /// Whether DKIM gave an aligned pass, as reported; [`dkim_aligned`](Self::dkim_aligned) is what counts.
+    pub reported_dkim: Option<DmarcResult<'static>>,
+    /// Whether SPF gave an aligned pass, as reported; [`spf_aligned`](Self::spf_aligned) is what counts.
+    pub reported_spf: Option<DmarcResult<'static>>,
     /// Whether DKIM gave an aligned pass.
     pub dkim_aligned: bool,
     /// Whether SPF gave an aligned pass.
@@ -57,6 +82,10 @@ pub struct FlatRecord {
     pub disagrees: bool,
     /// The Author Domain, in normal form.
     pub header_from: String,
+    /// The MAIL FROM domain: `None` where absent, empty for the null reverse-path.
+    pub envelope_from: Option<Domain<'static>>,
+    /// The recipient domain.
+    pub envelope_to: Option<Domain<'static>>,
     /// Raw results.
     pub auth_results: AuthResults<'static>,
     /// Why the receiver did other than the policy asks.
@@ -76,25 +105,33 @@ pub fn flatten(report: AggregateReport<'static>, origin: String, trust: Trust) -
     let facts = Arc::new(ReportFacts {
         origin,
         reporter: report.report_metadata.reporter(),
+        org_name: report.report_metadata.org_name.into_owned(),
+        email: report.report_metadata.email.into_owned(),
         report_id: report.report_metadata.report_id.into_owned(),
         period: report.report_metadata.date_range,
         policy_domain: policy.domain.as_str().to_owned(),
         policy: policy.p.as_ref().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+        policy_published: policy,
         trust,
     });
     let flat = |mut record: crate::model::aggregate::Record<'static>| {
         lower_selectors(&mut record.auth_results);
-        let evaluation = evaluate(&record, &policy);
+        let evaluation = evaluate(&record, &facts.policy_published);
         let evaluated = record.row.policy_evaluated;
         FlatRecord {
             report: Arc::clone(&facts),
             source_ip: record.row.source_ip,
             message_count: record.row.count,
             is_delivered: evaluated.disposition.as_ref().is_none_or(ActionDisposition::is_delivered),
+            disposition: evaluated.disposition,
+            reported_dkim: evaluated.dkim,
+            reported_spf: evaluated.spf,
             dkim_aligned: evaluation.dkim_aligned,
             spf_aligned: evaluation.spf_aligned,
             disagrees: evaluation.disagrees,
             header_from: record.identifiers.header_from.as_str().to_owned(),
+            envelope_from: record.identifiers.envelope_from,
+            envelope_to: record.identifiers.envelope_to,
             auth_results: record.auth_results,
             reasons: evaluated.reasons,
         }
