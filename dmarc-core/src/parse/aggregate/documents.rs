@@ -195,7 +195,7 @@ impl Current {
             }
             Node::End => return self.end(&mut elements.xml),
         };
-        match (element.is_ours, element.name.as_ref()) {
+        match (element.is_ours, element.name) {
             (true, "version") if !self.has_version => self.version(elements),
             (true, "report_metadata") if !self.has_metadata => self.metadata(elements),
             (true, "policy_published") if self.policy_domain.is_none() => self.policy(elements),

@@ -43,16 +43,16 @@ impl<'t> Elements<'t, '_> {
         let mut metadata = ReportMetadata::default();
         let (mut org_name, mut email, mut report_id, mut date_range) = (None, None, None, None);
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "org_name" => once!(self, org_name, Some(self.xml.text()?)),
                 "email" => once!(self, email, Some(self.xml.text()?)),
                 "extra_contact_info" => {
-                    once!(self, metadata.extra_contact_info, Some(self.lang_text(element)?));
+                    once!(self, metadata.extra_contact_info, Some(self.lang_text(&element)?));
                 }
                 "report_id" => once!(self, report_id, Some(self.xml.text()?)),
                 "date_range" => once!(self, date_range, Some(self.date_range()?)),
                 "error" => {
-                    let error = self.lang_text(element)?;
+                    let error = self.lang_text(&element)?;
                     self.push(&mut metadata.errors, error)?;
                 }
                 "generator" => once!(self, metadata.generator, Some(self.xml.text()?)),
@@ -69,7 +69,7 @@ impl<'t> Elements<'t, '_> {
     fn date_range(&mut self) -> Result<DateRange> {
         let (mut begin, mut end) = (None, None);
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "begin" => once!(self, begin, Some(self.seconds("begin")?)),
                 "end" => once!(self, end, Some(self.seconds("end")?)),
                 _ => self.xml.skip_unknown(&element)?,
@@ -100,7 +100,7 @@ impl<'t> Elements<'t, '_> {
         let mut policy = PolicyPublished::default();
         let mut domain = None;
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "domain" => once!(self, domain, Some(self.domain()?)),
                 "discovery_method" => once!(self, policy.discovery_method, self.xml.word()?),
                 "p" => once!(self, policy.p, self.xml.word()?),
@@ -126,7 +126,7 @@ impl<'t> Elements<'t, '_> {
         let mut extensions = Vec::new();
         let (mut row, mut identifiers, mut auth_results) = (None, None, None);
         while let Some(element) = self.xml.next_child()? {
-            match (element.is_ours, element.name.as_ref()) {
+            match (element.is_ours, element.name) {
                 (true, "row") => once!(self, row, Some(self.row()?)),
                 (true, "identifiers" | "identities") => once!(self, identifiers, Some(self.identifiers()?)),
                 (true, "auth_results") => once!(self, auth_results, Some(self.auth_results()?)),
@@ -146,7 +146,7 @@ impl<'t> Elements<'t, '_> {
     fn row(&mut self) -> Result<(Row<'t>, Option<String>)> {
         let (mut source_ip, mut count, mut evaluated) = (None, None, None);
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "source_ip" => once!(self, source_ip, Some(self.xml.text()?)),
                 "count" => once!(self, count, Some(self.xml.text()?)),
                 "policy_evaluated" => once!(self, evaluated, Some(self.policy_evaluated()?)),
@@ -190,7 +190,7 @@ impl<'t> Elements<'t, '_> {
         let reasons = std::mem::take(&mut self.spare.reasons);
         let mut evaluated = PolicyEvaluated { reasons, ..PolicyEvaluated::default() };
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "disposition" => once!(self, evaluated.disposition, self.xml.word()?),
                 "dkim" => once!(self, evaluated.dkim, self.xml.word()?),
                 "spf" => once!(self, evaluated.spf, self.xml.word()?),
@@ -220,9 +220,9 @@ impl<'t> Elements<'t, '_> {
                 Node::Text(text) => bare.get_or_insert_with(String::new).push_str(&text),
                 Node::Child(element) => {
                     is_empty = false;
-                    match element.name.as_ref() {
+                    match element.name {
                         "type" => once!(self, kind, self.xml.word()?),
-                        "comment" => once!(self, comment, Some(self.lang_text(element)?)),
+                        "comment" => once!(self, comment, Some(self.lang_text(&element)?)),
                         _ => self.xml.skip_unknown(&element)?,
                     }
                 }
@@ -245,7 +245,7 @@ impl<'t> Elements<'t, '_> {
         let mut identifiers = Identifiers::default();
         let mut header_from = None;
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "header_from" => once!(self, header_from, Some(self.domain()?)),
                 "envelope_from" => once!(self, identifiers.envelope_from, Some(self.domain()?)),
                 "envelope_to" => once!(self, identifiers.envelope_to, Some(self.domain()?)),
@@ -263,7 +263,7 @@ impl<'t> Elements<'t, '_> {
         let Spare { dkim, spf, .. } = &mut self.spare;
         let mut results = AuthResults { dkim: std::mem::take(dkim), spf: std::mem::take(spf) };
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "dkim" => {
                     if let Some(dkim) = self.dkim()? {
                         self.push(&mut results.dkim, dkim)?;
@@ -286,11 +286,11 @@ impl<'t> Elements<'t, '_> {
     fn dkim(&mut self) -> Result<Option<DkimAuthResult<'t>>> {
         let (mut domain, mut selector, mut result, mut human_result) = (None, None, None, None);
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "domain" => once!(self, domain, Some(self.domain()?)),
                 "selector" => once!(self, selector, Some(self.xml.text()?)),
                 "result" => once!(self, result, self.xml.word()?),
-                "human_result" => once!(self, human_result, Some(self.lang_text(element)?)),
+                "human_result" => once!(self, human_result, Some(self.lang_text(&element)?)),
                 _ => self.xml.skip_unknown(&element)?,
             }
         }
@@ -306,11 +306,11 @@ impl<'t> Elements<'t, '_> {
     fn spf(&mut self) -> Result<Option<SpfAuthResult<'t>>> {
         let (mut domain, mut scope, mut result, mut human_result) = (None, None, None, None);
         while let Some(element) = self.xml.next_child()? {
-            match element.name.as_ref() {
+            match element.name {
                 "domain" => once!(self, domain, Some(self.domain()?)),
                 "scope" => once!(self, scope, self.xml.word()?),
                 "result" => once!(self, result, self.xml.word()?),
-                "human_result" => once!(self, human_result, Some(self.lang_text(element)?)),
+                "human_result" => once!(self, human_result, Some(self.lang_text(&element)?)),
                 _ => self.xml.skip_unknown(&element)?,
             }
         }
@@ -341,12 +341,12 @@ impl<'t> Elements<'t, '_> {
         Limits::check("extensions", self.extensions, self.xml.state.limits.extensions)?;
         let namespace = self.xml.namespace(element).map(Cow::Owned);
         let xml = Cow::Borrowed(self.xml.raw_element(element)?);
-        list.push(Extension { name: element.name.clone(), namespace, xml });
+        list.push(Extension { name: Cow::Borrowed(element.name), namespace, xml });
         Ok(())
     }
 
-    fn lang_text(&mut self, element: Element<'t>) -> Result<Text<'t>> {
-        Ok(Text { text: self.xml.text()?, lang: element.lang })
+    fn lang_text(&mut self, element: &Element<'t>) -> Result<Text<'t>> {
+        Ok(Text { text: self.xml.text()?, lang: element.lang.map(Cow::Borrowed) })
     }
 
     fn domain(&mut self) -> Result<Domain<'t>> {

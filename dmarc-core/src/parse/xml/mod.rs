@@ -13,7 +13,7 @@ mod scan;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use self::scan::{Scan, Token, attribute, scan};
+use self::scan::{Name, Scan, Token, attribute, scan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::Word;
@@ -26,6 +26,56 @@ const DMARC_NAMESPACES: [&str; 4] = [
     "urn:ietf:params:xml:schema:dmarc-2.0",
     "http://dmarc.org/dmarc-xml/0.1",
     "http://dmarc.org/dmarc-xml/0.2",
+];
+
+/// The elements of the dialects.
+const ELEMENTS: [&str; 46] = [
+    "feedback",
+    "version",
+    "report_metadata",
+    "org_name",
+    "email",
+    "extra_contact_info",
+    "report_id",
+    "date_range",
+    "begin",
+    "end",
+    "error",
+    "generator",
+    "policy_published",
+    "domain",
+    "discovery_method",
+    "p",
+    "sp",
+    "np",
+    "adkim",
+    "aspf",
+    "pct",
+    "fo",
+    "testing",
+    "t",
+    "extension",
+    "extensions",
+    "record",
+    "row",
+    "source_ip",
+    "count",
+    "policy_evaluated",
+    "disposition",
+    "dkim",
+    "spf",
+    "reason",
+    "type",
+    "comment",
+    "identifiers",
+    "identities",
+    "header_from",
+    "envelope_from",
+    "envelope_to",
+    "auth_results",
+    "selector",
+    "result",
+    "human_result",
 ];
 
 /// The name that stands for that of an empty element in the end that follows it; no end tag has it.
@@ -41,14 +91,14 @@ fn is_dmarc_namespace(uri: &str) -> bool {
 
 /// An element whose start tag was just read.
 pub(super) struct Element<'t> {
-    /// Local name in lower case.
-    pub(super) name: Cow<'t, str>,
+    /// Local name; in lower case, if it is one that the dialects have.
+    pub(super) name: &'t str,
     /// Whether it has the namespace of the report or none at all; others are extensions.
     pub(super) is_ours: bool,
     /// The `lang` attribute.
-    pub(super) lang: Option<Cow<'t, str>>,
+    pub(super) lang: Option<&'t str>,
     /// The declaration of its namespace, as an index of [`State::declarations`].
-    declaration: Option<usize>,
+    declaration: Option<u32>,
     start: usize,
 }
 
@@ -155,8 +205,13 @@ impl State {
         self.outer.len() + self.path.len()
     }
 
-    fn declaration(&self, prefix: &str) -> Option<usize> {
-        self.declarations.iter().rposition(|declared| declared.prefix == prefix)
+    fn declaration(&self, prefix: &str) -> Option<u32> {
+        let index = self.declarations.iter().rposition(|declared| declared.prefix == prefix)?;
+        u32::try_from(index).ok()
+    }
+
+    fn declared(&self, index: Option<u32>) -> Option<&Declaration> {
+        self.declarations.get(usize::try_from(index?).ok()?)
     }
 
     fn declare(&mut self, prefix: &str, uri: &str) {
@@ -207,7 +262,7 @@ impl<'t, 's> Xml<'t, 's> {
             }
             Some(Token::Start { name, attributes, .. }) => {
                 let element = self.open(name, attributes, start)?;
-                self.state.outer.push(name.to_owned());
+                self.state.outer.push(name.text.to_owned());
                 self.state.path.clear();
                 if element.name == "feedback" {
                     self.enter_document(name, &element);
@@ -264,6 +319,12 @@ impl<'t, 's> Xml<'t, 's> {
 
     /// Reads the text of the current element to its end, as it is.
     pub(super) fn raw_text(&mut self) -> Result<Cow<'t, str>> {
+        if let Some(text) = self.plain_text() {
+            self.at += text.len();
+            self.check("text_bytes", text.len(), self.state.limits.text_bytes)?;
+            self.pass_end_tag();
+            return Ok(self.without_controls(Cow::Borrowed(text)));
+        }
         let mut text = Cow::Borrowed("");
         loop {
             let start = self.at;
@@ -285,10 +346,32 @@ impl<'t, 's> Xml<'t, 's> {
         }
     }
 
+    /// The content of the current element if it holds nothing but text, as nearly all do, and is whole.
+    #[inline]
+    fn plain_text(&self) -> Option<&'t str> {
+        if self.state.is_end_due {
+            return None;
+        }
+        let rest = self.text.get(self.at..)?;
+        let name = self.text.as_bytes().get(self.state.path.last()?.clone())?;
+        let (text, tail) = rest.split_at_checked(memchr::memchr2(b'<', b'&', rest.as_bytes())?)?;
+        let behind = tail.as_bytes().strip_prefix(b"</")?.strip_prefix(name)?;
+        (behind.first() == Some(&b'>')).then_some(text)
+    }
+
+    /// Passes over the end tag of the current element, which stands here without white space in it.
+    #[inline]
+    fn pass_end_tag(&mut self) {
+        self.at += self.state.path.pop().map_or(0, |name| name.len()) + b"</>".len();
+        if !self.state.declarations.is_empty() {
+            self.state.undeclare();
+        }
+    }
+
     /// Reads the text of the current element to its end, without white space around it.
     pub(super) fn text(&mut self) -> Result<Cow<'t, str>> {
         Ok(match self.raw_text()? {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Borrowed(text) => Cow::Borrowed(trim(text)),
             Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
             Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
         })
@@ -297,7 +380,7 @@ impl<'t, 's> Xml<'t, 's> {
     /// Reads the current element as a word of a vocabulary; `None` if it is empty.
     pub(super) fn word<W: Word<'t>>(&mut self) -> Result<Option<W>> {
         let raw = self.raw_text()?;
-        if raw.trim().is_empty() {
+        if trim(&raw).is_empty() {
             return Ok(None);
         }
         let word = W::read(raw.clone());
@@ -336,7 +419,7 @@ impl<'t, 's> Xml<'t, 's> {
 
     /// The namespace of `element`, which must be open.
     pub(super) fn namespace(&self, element: &Element<'_>) -> Option<String> {
-        let declared = self.state.declarations.get(element.declaration?)?;
+        let declared = self.state.declared(element.declaration)?;
         (!declared.uri.is_empty()).then(|| declared.uri.clone())
     }
 
@@ -355,7 +438,8 @@ impl<'t, 's> Xml<'t, 's> {
     #[inline]
     fn skip_space(&mut self) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at += rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
+        let is_space = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t');
+        self.at += rest.iter().position(|b| !is_space(b)).unwrap_or(rest.len());
     }
 
     fn skip(&mut self) -> Result<()> {
@@ -409,25 +493,50 @@ impl<'t, 's> Xml<'t, 's> {
         }
     }
 
-    fn open(&mut self, name: &'t str, attributes: &'t str, start: usize) -> Result<Element<'t>> {
+    #[inline]
+    fn open(&mut self, name: Name<'t>, attributes: &'t str, start: usize) -> Result<Element<'t>> {
         self.state.elements += 1;
         let limits = &self.state.limits;
-        Limits::check("elements", self.state.elements, limits.elements)
-            .and_then(|()| Limits::check("depth", self.state.depth() as u64 + 1, u64::from(limits.depth)))
-            .and_then(|()| Limits::check("name_bytes", name.len() as u64, limits.name_bytes))
-            .map_err(|error| error.at(self.state.base + start as u64))?;
-        self.state.path.push(start + 1..start + 1 + name.len());
+        let depth = self.state.depth() as u64 + 1;
+        if self.state.elements > limits.elements
+            || depth > u64::from(limits.depth)
+            || name.text.len() as u64 > limits.name_bytes
+        {
+            return Err(self.too_much(name.text, depth).at(self.state.base + start as u64));
+        }
+        self.state.path.push(start + 1..start + 1 + name.text.len());
         let lang = if attributes.is_empty() { None } else { self.attributes(attributes)? };
-        let (prefix, local) = split_name(name);
-        let declaration = self.state.declaration(prefix);
+        let (prefix, local) = name.split();
+        let declaration =
+            if self.state.declarations.is_empty() { None } else { self.state.declaration(prefix) };
         let is_ours = self.is_ours(prefix, declaration);
-        Ok(Element { name: lower_case(local), is_ours, lang, declaration, start })
+        Ok(Element {
+            name: if name.has_upper_case() { lower_case(local) } else { local },
+            is_ours,
+            lang,
+            declaration,
+            start,
+        })
+    }
+
+    /// Which ceiling an element is over.
+    #[cold]
+    fn too_much(&self, name: &str, depth: u64) -> Error {
+        let limits = &self.state.limits;
+        if self.state.elements > limits.elements {
+            Error::limit("elements", limits.elements)
+        } else if depth > u64::from(limits.depth) {
+            Error::limit("depth", u64::from(limits.depth))
+        } else {
+            debug_assert!(name.len() as u64 > limits.name_bytes, "one of the three");
+            Error::limit("name_bytes", limits.name_bytes)
+        }
     }
 
     #[inline]
     fn close(&mut self, name: &str) -> Result<()> {
         let is_closed = match self.state.path.pop() {
-            Some(open) => name == EMPTY || self.text.get(open) == Some(name),
+            Some(open) => name == EMPTY || self.text.as_bytes().get(open) == Some(name.as_bytes()),
             None => self.state.outer.pop().is_some_and(|open| name == EMPTY || open == name),
         };
         if !is_closed {
@@ -439,7 +548,7 @@ impl<'t, 's> Xml<'t, 's> {
         Ok(())
     }
 
-    fn enter_document(&mut self, name: &str, element: &Element<'_>) {
+    fn enter_document(&mut self, name: Name<'_>, element: &Element<'_>) {
         let namespace = self.namespace(element);
         if let Some(uri) = namespace.as_deref().filter(|uri| !is_dmarc_namespace(uri)) {
             self.state.quirks.note(QuirkCode::UnknownNamespace, uri);
@@ -447,11 +556,11 @@ impl<'t, 's> Xml<'t, 's> {
         for declared in &mut self.state.declarations {
             declared.is_ours = Some(&declared.uri) == namespace.as_ref() || is_dmarc_namespace(&declared.uri);
         }
-        self.state.root = Root { prefix: split_name(name).0.to_owned(), namespace };
+        self.state.root = Root { prefix: name.split().0.to_owned(), namespace };
     }
 
     /// Takes in the declarations of a start tag; gives its language.
-    fn attributes(&mut self, mut text: &'t str) -> Result<Option<Cow<'t, str>>> {
+    fn attributes(&mut self, mut text: &'t str) -> Result<Option<&'t str>> {
         let (mut lang, mut count) = (None, 0);
         loop {
             let next = attribute(&mut text).map_err(|_| self.malformed("malformed attribute"))?;
@@ -469,7 +578,7 @@ impl<'t, 's> Xml<'t, 's> {
                 }
                 self.state.declare(prefix, attribute.value);
             } else if name == "lang" || name == "xml:lang" {
-                lang = Some(Cow::Borrowed(attribute.value));
+                lang = Some(attribute.value);
             } else if !name.starts_with(SCHEMA_INSTANCE) {
                 let detail = format!("{}@{name}={}", self.shown_path(), attribute.value);
                 self.state.quirks.note(QuirkCode::UnknownAttribute, detail);
@@ -477,8 +586,8 @@ impl<'t, 's> Xml<'t, 's> {
         }
     }
 
-    fn is_ours(&self, prefix: &str, declaration: Option<usize>) -> bool {
-        match declaration.and_then(|index| self.state.declarations.get(index)) {
+    fn is_ours(&self, prefix: &str, declaration: Option<u32>) -> bool {
+        match self.state.declared(declaration) {
             Some(declared) if !declared.uri.is_empty() => declared.is_ours,
             _ => prefix.is_empty() || prefix == self.state.root.prefix,
         }
@@ -505,7 +614,9 @@ impl<'t, 's> Xml<'t, 's> {
 
     fn without_controls(&mut self, text: Cow<'t, str>) -> Cow<'t, str> {
         let forbidden = |c: char| c < ' ' && !matches!(c, '\t' | '\n' | '\r');
-        if !text.bytes().any(|b| forbidden(char::from(b))) {
+        // The least byte is found for many at once.
+        let has_low = text.bytes().min().is_some_and(|least| least < b' ');
+        if !has_low || !text.contains(forbidden) {
             return text;
         }
         self.note_path(QuirkCode::ControlCharacter);
@@ -565,6 +676,13 @@ fn append<'t>(text: &mut Cow<'t, str>, more: Cow<'t, str>) {
     if text.is_empty() { *text = more } else { text.to_mut().push_str(&more) }
 }
 
+/// The text without white space around it, which it rarely has.
+#[inline]
+fn trim(text: &str) -> &str {
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_plain(text.as_bytes().first()) && is_plain(text.as_bytes().last()) { text } else { text.trim() }
+}
+
 fn split_name(name: &str) -> (&str, &str) {
     match memchr::memrchr(b':', name.as_bytes()) {
         Some(at) => (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default()),
@@ -572,10 +690,7 @@ fn split_name(name: &str) -> (&str, &str) {
     }
 }
 
-fn lower_case(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
+/// The name of an element of the dialects, whatever its letter case; any other name as it is.
+fn lower_case(name: &str) -> &str {
+    ELEMENTS.iter().find(|element| element.eq_ignore_ascii_case(name)).unwrap_or(&name)
 }

@@ -10,7 +10,7 @@ const REFERENCE: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     /// A start tag; of an empty element if `is_empty`.
-    Start { name: &'t str, attributes: &'t str, is_empty: bool },
+    Start { name: Name<'t>, attributes: &'t str, is_empty: bool },
     /// An end tag.
     End(&'t str),
     /// Text as it stands, without references.
@@ -25,6 +25,69 @@ pub(super) enum Token<'t> {
     Doctype,
     /// A comment or a processing instruction.
     Nothing,
+}
+
+/// The name of an element as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Name<'t> {
+    pub(super) text: &'t str,
+    /// Which kinds of bytes it has, of [`class`].
+    kinds: u8,
+}
+
+impl<'t> Name<'t> {
+    /// Prefix and local name.
+    pub(super) fn split(self) -> (&'t str, &'t str) {
+        if self.kinds & class::COLON == 0 {
+            ("", self.text)
+        } else {
+            self.text.rsplit_once(':').unwrap_or_default()
+        }
+    }
+
+    pub(super) fn has_upper_case(self) -> bool {
+        self.kinds & class::UPPER != 0
+    }
+}
+
+/// Kinds of bytes in names.
+mod class {
+    /// May stand in a name.
+    pub(super) const NAME: u8 = 1;
+    /// May begin one.
+    pub(super) const START: u8 = 2;
+    pub(super) const UPPER: u8 = 4;
+    pub(super) const COLON: u8 = 8;
+
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "a constant is made by the compiler, and it goes from 0 to 255"
+    )]
+    pub(super) const OF: [u8; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            table[byte] = of(byte as u8);
+            byte += 1;
+        }
+        table
+    };
+
+    const fn of(byte: u8) -> u8 {
+        match byte {
+            b'A'..=b'Z' => NAME | START | UPPER,
+            b':' => NAME | START | COLON,
+            b'a'..=b'z' | b'_' | 0x80.. => NAME | START,
+            b'0'..=b'9' | b'-' | b'.' => NAME,
+            _ => 0,
+        }
+    }
+}
+
+/// The kind of a byte in a name; 0 if it cannot stand in one.
+fn class_of(byte: u8) -> u8 {
+    class::OF.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
 /// What stands at a place.
@@ -70,9 +133,15 @@ fn markup(text: &str, is_last: bool) -> Scan<'_> {
 
 fn start_tag(text: &str) -> Scan<'_> {
     let bytes = text.as_bytes();
-    let Some(len) = bytes.iter().skip(1).position(|b| !is_name(*b)) else { return Scan::Out };
+    let mut kinds = 0;
+    let is_end = |byte: &u8| {
+        let kind = class_of(*byte);
+        kinds |= kind;
+        kind == 0
+    };
+    let Some(len) = bytes.get(1..).and_then(|rest| rest.iter().position(is_end)) else { return Scan::Out };
     let name_end = len + 1;
-    let name = text.get(1..name_end).unwrap_or_default();
+    let name = Name { text: text.get(1..name_end).unwrap_or_default(), kinds };
     match bytes.get(name_end) {
         Some(b'>') => Scan::Token(Token::Start { name, attributes: "", is_empty: false }, name_end + 1),
         Some(b'/' | b' ' | b'\t' | b'\r' | b'\n') => match tag_end(bytes, name_end) {
@@ -153,11 +222,11 @@ fn token<'t>(text: &'t str, len: usize, make: fn(&'t str) -> Token<'t>) -> Scan<
 }
 
 fn is_name_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80
+    class_of(byte) & class::START != 0
 }
 
 fn is_name(byte: u8) -> bool {
-    is_name_start(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+    class_of(byte) != 0
 }
 
 /// An attribute as it stands in a start tag.
@@ -200,6 +269,11 @@ fn split_attribute(text: &str) -> Option<(Attribute<'_>, &str)> {
 mod tests {
     use super::*;
 
+    fn start<'t>(text: &'t str, attributes: &'t str, is_empty: bool) -> Token<'t> {
+        let kinds = text.bytes().fold(0, |kinds, byte| kinds | class_of(byte));
+        Token::Start { name: Name { text, kinds }, attributes, is_empty }
+    }
+
     fn tokens(text: &str) -> Vec<Token<'_>> {
         let (mut rest, mut tokens) = (text, Vec::new());
         while let Scan::Token(token, len) = scan(rest, true) {
@@ -218,14 +292,14 @@ mod tests {
             [
                 Token::Nothing,
                 Token::Nothing,
-                Token::Start { name: "a", attributes: " b=\"1>2\" c='d'", is_empty: false },
+                start("a", " b=\"1>2\" c='d'", false),
                 Token::Text("x"),
                 Token::Reference("&amp;"),
                 Token::Text("y"),
                 Token::CData("<&"),
                 Token::End("a"),
-                Token::Start { name: "b", attributes: "", is_empty: true },
-                Token::Start { name: "c", attributes: " d='/'", is_empty: true },
+                start("b", "", true),
+                start("c", " d='/'", true),
             ]
         );
     }
