@@ -278,6 +278,16 @@ fn names_what_the_format_has_no_place_for() {
 }
 
 #[test]
+fn does_not_drop_an_element_that_the_format_does_not_have() {
+    let written = write::aggregate::to_xml(&plain()).unwrap();
+    for end in ["</policy_published>", "</record>", "</row>"] {
+        let report = read(&written.replacen(end, &format!("<psd>n</psd>{end}"), 1));
+        let error = write::aggregate::to_xml(&report).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unwritable("unknown element"), "{end}");
+    }
+}
+
+#[test]
 fn writes_no_extension_that_would_break_the_document() {
     let with = |xml: &str| {
         let mut report = read(

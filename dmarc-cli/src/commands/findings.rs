@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::Limits;
 use dmarc_core::findings::{DomainSummary, Finding, Findings, Input, find};
 use dmarc_core::time::rfc3339;
 use dmarc_ingest::{Collection, Config, Hosts, Inputs, host_facts, outcomes};
 use serde::Serialize;
 
 use crate::Output;
+use crate::commands::limits;
 use crate::error::CommandError;
 use crate::render::{findings as table, json, trouble::Trouble};
 
@@ -73,7 +73,7 @@ impl Options {
         let hosts = config.lookup.hosts_file.as_deref().map(Hosts::load).transpose()?;
         let mut trouble = Trouble::default();
         let mut collection = Collection::new(config.owner.clone());
-        for item in outcomes(&self.paths, &Limits::default()) {
+        for item in outcomes(&self.paths, &limits()) {
             match item {
                 Ok(mail) => {
                     trouble.look_at(&mail);

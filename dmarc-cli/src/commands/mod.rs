@@ -3,8 +3,20 @@
 mod findings;
 mod parse;
 
+use dmarc_core::Limits;
+
 use crate::Output;
 use crate::error::CommandError;
+
+/// What one mail may bring, in bytes of memory: more than the library allows unasked, for somebody looks on.
+const READING_BYTES: u64 = 1 << 30;
+
+/// The ceilings for mail that a command is pointed at.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.reading_bytes = READING_BYTES;
+    limits
+}
 
 /// Declares the verbs: the doc line is the help, the module has a type `Options` with `run(self, &mut Output)`.
 macro_rules! verbs {

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::{Domain, Error, ErrorReport, Found, Limits, Outcome, Parsed, Quirks, Report};
+use dmarc_core::{Domain, Error, ErrorReport, Found, Outcome, Parsed, Quirks, Report};
 use dmarc_ingest::{MailOutcome, outcomes};
 use serde::Serialize;
 
 use crate::Output;
+use crate::commands::limits;
 use crate::error::CommandError;
 use crate::render::{json, trouble::Trouble};
 
@@ -60,7 +61,7 @@ impl Options {
     /// Writes a line for each outcome, and says at the end what was refused.
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let mut trouble = Trouble::default();
-        for item in outcomes(&self.paths, &Limits::default()) {
+        for item in outcomes(&self.paths, &limits()) {
             match item {
                 Ok(mail) => write_mail(&mail, output, &mut trouble)?,
                 Err(error) => trouble.unreachable(&error),

@@ -8,8 +8,8 @@
 use memchr::memmem;
 
 use super::fields::{Fields, PartHeader, first_line};
-use super::sniff;
-use super::transfer::Transfer;
+use super::transfer::{self, Base64, Transfer};
+use super::{gzip, sniff};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -32,6 +32,14 @@ impl<'a> Leaf<'a> {
     /// The body, decoded.
     pub(super) fn body(&self) -> std::borrow::Cow<'a, [u8]> {
         self.header.transfer.decode(self.body)
+    }
+
+    /// The body, decoded in pieces, where it is the base64 of a gzip file.
+    pub(super) fn gzip(&self) -> Option<Base64<'a>> {
+        let head = self.body.get(..HEAD).unwrap_or(self.body);
+        let is_gzip =
+            self.header.transfer == Transfer::Base64 && transfer::base64(head).starts_with(gzip::MAGIC);
+        is_gzip.then(|| Base64::new(self.body))
     }
 
     /// The included message or header, decoded.

@@ -28,6 +28,7 @@ pub use self::info::MessageInfo;
 pub(crate) use self::bounded::drain;
 use self::bounded::{Bounded, Budget};
 use self::label::Label;
+use self::mime::Leaf;
 use self::sniff::Kind;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -146,11 +147,11 @@ impl Walk<'_> {
             Kind::Unknown => return,
             Kind::Gzip | Kind::Zip | Kind::Tar | Kind::Base64 | Kind::Mail => {}
         }
-        if item.depth >= self.limits.nesting {
-            return self.refuse(item, Error::limit("nesting", u64::from(self.limits.nesting)));
+        if !self.may_open(item) {
+            return;
         }
         match kind {
-            Kind::Gzip => self.gzip(&item.inside(), bytes),
+            Kind::Gzip => self.gzip(item, bytes),
             Kind::Zip => self.zip(item, bytes),
             Kind::Tar => self.tar(item, bytes),
             Kind::Base64 => {
@@ -159,6 +160,15 @@ impl Walk<'_> {
             }
             _ => self.message(&item.inside(), bytes),
         }
+    }
+
+    /// Whether a container may be opened here; if not, it is refused.
+    fn may_open(&mut self, item: &Item<'_>) -> bool {
+        let may = item.depth < self.limits.nesting;
+        if !may {
+            self.refuse(item, Error::limit("nesting", u64::from(self.limits.nesting)));
+        }
+        may
     }
 
     fn xml(&mut self, item: &Item<'_>, bytes: &[u8]) {
@@ -201,8 +211,9 @@ impl Walk<'_> {
     }
 
     fn gzip(&mut self, item: &Item<'_>, source: impl Read) {
-        let members = gzip::Members::new(source, &item.quirks);
-        self.inflated(item, &mut Bounded::new(members, self.budget));
+        let inside = item.inside();
+        let members = gzip::Members::new(source, &inside.quirks);
+        self.inflated(&inside, &mut Bounded::new(members, self.budget));
     }
 
     fn zip(&mut self, item: &Item<'_>, bytes: &[u8]) {
@@ -254,8 +265,18 @@ impl Walk<'_> {
                 held: item.held.clone(),
                 quirks: item.quirks.clone(),
             };
-            let body = leaf.body();
-            if leaf.is_feedback() { self.text(&part, &body) } else { self.content(&part, &body) }
+            self.leaf(&part, &leaf);
+        }
+    }
+
+    fn leaf(&mut self, part: &Item<'_>, leaf: &Leaf<'_>) {
+        if leaf.is_feedback() {
+            return self.text(part, &leaf.body());
+        }
+        let Some(gzip) = leaf.gzip() else { return self.content(part, &leaf.body()) };
+        part.label.compare(Kind::Gzip, &mut part.quirks.borrow_mut());
+        if self.may_open(part) {
+            self.gzip(part, gzip);
         }
     }
 

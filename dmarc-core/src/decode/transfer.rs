@@ -1,6 +1,9 @@
 //! Content-transfer-encodings (RFC 2045, Section 6), read as tolerantly as mail needs it.
 
 use std::borrow::Cow;
+use std::io;
+
+use super::bounded::STEP;
 
 /// How the body of a part is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,49 +38,90 @@ impl Transfer {
     }
 }
 
-/// Decodes base64 and passes over every other character. Text that follows the padding is decoded too if it can be
-/// base64 (two encodings one after the other), and dropped if not (a footer that a mailing list added).
+/// Decodes base64, see [`Base64`].
 pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    // Looked at once, behind the first padding: the time stays linear.
-    let mut is_joined = false;
-    for (at, byte) in text.iter().enumerate() {
-        if let Some(value) = sextet(*byte) {
-            bits = bits << 6 | u32::from(value);
-            count += 1;
-            if count == 4 {
-                let [_, a, b, c] = bits.to_be_bytes();
-                out.extend_from_slice(&[a, b, c]);
-                (bits, count) = (0, 0);
+    Base64::new(text).decode(&mut out, usize::MAX);
+    out
+}
+
+/// Base64 that is decoded in pieces.
+///
+/// Every other character is passed over. Text that follows the padding is decoded too if it can be base64 (two
+/// encodings one after the other), and dropped if not (a footer that a mailing list added).
+#[derive(Debug)]
+pub(super) struct Base64<'a> {
+    rest: &'a [u8],
+    bits: u32,
+    count: u32,
+    /// Whether what follows the padding was looked at: once, behind the first, so that the time stays linear.
+    is_joined: bool,
+    /// Decoded bytes, given up to `at`.
+    ready: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Base64<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { rest: text, bits: 0, count: 0, is_joined: false, ready: Vec::new(), at: 0 }
+    }
+
+    /// Decodes until `out` has `wanted` bytes or the text ends.
+    fn decode(&mut self, out: &mut Vec<u8>, wanted: usize) {
+        while out.len() < wanted
+            && let Some((byte, rest)) = self.rest.split_first()
+        {
+            self.rest = rest;
+            if let Some(value) = sextet(*byte) {
+                self.bits = self.bits << 6 | u32::from(value);
+                self.count += 1;
+                if self.count == 4 {
+                    let [_, a, b, c] = self.bits.to_be_bytes();
+                    out.extend_from_slice(&[a, b, c]);
+                    (self.bits, self.count) = (0, 0);
+                }
+            } else if *byte == b'=' && self.count > 0 {
+                self.flush(out);
+                if !self.is_joined && !rest.iter().all(|b| is_base64(*b)) {
+                    self.rest = &[];
+                }
+                self.is_joined = true;
             }
-        } else if *byte == b'=' && count > 0 {
-            flush(bits, count, &mut out);
-            (bits, count) = (0, 0);
-            let rest = text.get(at + 1..).unwrap_or_default();
-            if !is_joined && !rest.iter().all(|b| is_base64(*b)) {
-                return out;
-            }
-            is_joined = true;
+        }
+        if self.rest.is_empty() {
+            self.flush(out);
         }
     }
-    flush(bits, count, &mut out);
-    out
+
+    /// Adds the whole bytes of an unfinished group.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        let [_, a, b, _] = (self.bits << (6 * (4 - self.count.min(4)))).to_be_bytes();
+        match self.count {
+            2 => out.push(a),
+            3 => out.extend_from_slice(&[a, b]),
+            _ => {}
+        }
+        (self.bits, self.count) = (0, 0);
+    }
+}
+
+impl io::Read for Base64<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.ready.len() {
+            let mut ready = std::mem::take(&mut self.ready);
+            ready.clear();
+            self.decode(&mut ready, STEP);
+            (self.ready, self.at) = (ready, 0);
+        }
+        let given = self.ready.get(self.at..).unwrap_or_default().read(to)?;
+        self.at += given;
+        Ok(given)
+    }
 }
 
 /// Whether `byte` can stand in base64 text.
 pub(super) fn is_base64(byte: u8) -> bool {
     sextet(byte).is_some() || byte == b'=' || byte.is_ascii_whitespace()
-}
-
-/// Adds the whole bytes of an unfinished group.
-fn flush(bits: u32, count: u32, out: &mut Vec<u8>) {
-    let [_, a, b, _] = (bits << (6 * (4 - count.min(4)))).to_be_bytes();
-    match count {
-        2 => out.push(a),
-        3 => out.extend_from_slice(&[a, b]),
-        _ => {}
-    }
 }
 
 fn sextet(byte: u8) -> Option<u8> {
@@ -137,6 +181,20 @@ mod tests {
         assert_eq!(base64(b"YQ==YmM="), b"abc");
         assert_eq!(base64(b"YWI=\n-- \nfooter, added."), b"ab");
         assert_eq!(base64(b"===="), b"");
+    }
+
+    #[test]
+    fn decodes_base64_in_pieces_as_at_once() {
+        let text: Vec<u8> = (0_u32..200_000).map(|n| b"AbC9+/\n "[n as usize % 8]).collect();
+        for text in [text.as_slice(), b"YQ==YmM=", b"YWI=\n-- \nfooter, added.", b"A", b""] {
+            let mut pieces = Vec::new();
+            let mut reader = Base64::new(text);
+            let mut piece = [0; 7];
+            while let Ok(given @ 1..) = io::Read::read(&mut reader, &mut piece) {
+                pieces.extend_from_slice(&piece[..given]);
+            }
+            assert_eq!(pieces, base64(text));
+        }
     }
 
     #[test]

@@ -24,13 +24,16 @@ use crate::model::{AggregateReport as Report, Word};
 /// # Errors
 /// [`ErrorKind::Unwritable`] with the element that RFC 9990 has no place for (`pct`, the reasons `forwarded` and
 /// `sampled_out`, the SPF scope `helo`, several SPF results or errors, words outside a vocabulary, rejected records,
-/// extensions without a namespace), that it requires and the report lacks, or whose value XML cannot hold.
+/// unknown elements, extensions without a namespace), that it requires and the report lacks, or whose value XML cannot hold.
 pub fn to_xml(report: &AggregateReport<'_>) -> Result<String> {
     if !report.rejected_records.is_empty() {
         return Err(unwritable("rejected record"));
     }
     if report.records.is_empty() {
         return Err(unwritable("record"));
+    }
+    if !report.unknown.is_empty() || report.records.iter().any(|record| !record.unknown.is_empty()) {
+        return Err(unwritable("unknown element"));
     }
     let mut writer = Writer(String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feedback xmlns=\""));
     writer.0.push_str(NAMESPACE);
