@@ -29,8 +29,13 @@
 //! }
 //! ```
 //!
+//! # Reports of any size
+//! [`stream()`] reads the same bytes and hands over each record as it comes: a report of a million records needs no more
+//! memory than one of ten. A record counts once its report is known to be whole.
+//!
 //! # One step at a time
-//! - [`parse`]: a payload that is XML, JSON or ARF text to a [`Report`] that borrows from it.
+//! - [`parse`]: a payload that is XML, JSON or ARF text to a [`Report`] that borrows from it;
+//!   [`parse::aggregate::Stream`]: XML from any [`Read`](std::io::Read), record by record, without an allocation for each.
 //! - [`write`](mod@write): a report to RFC 9990 XML or RFC 8460 JSON.
 //! - [`evaluate`]: alignment re-derived from raw results.
 //! - [`identity`]: when two reports are the same report.
@@ -57,8 +62,8 @@
 //! | unknown results become a legal value | kept as `Other`, with a [`Quirk`] |
 //!
 //! # Not supported
-//! Network of any kind: DNS, DKIM verification, the DNS tree walk. Streaming of reports larger than
-//! [`Limits::payload_bytes`]. Writing failure reports, or the XML of RFC 7489.
+//! Network of any kind: DNS, DKIM verification, the DNS tree walk. TLS reports and failure reports in pieces: they are held
+//! as a whole, within [`Limits::held_bytes`]. Writing failure reports, or the XML of RFC 7489.
 //!
 //! # Features
 //! - `serde`: `Serialize` and `Deserialize` for every report type.
