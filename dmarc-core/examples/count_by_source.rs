@@ -26,12 +26,7 @@ struct Count {
 }
 
 impl Visitor for Count {
-    fn record(
-        &mut self,
-        report: usize,
-        _: &AggregateReport<'_>,
-        record: &mut Record<'_>,
-    ) -> ControlFlow<()> {
+    fn record(&mut self, report: usize, _: &AggregateReport<'_>, record: &mut Record<'_>) -> ControlFlow<()> {
         self.pending.resize_with(self.pending.len().max(report + 1), Messages::new);
         if let (Some(messages), Some(ip)) = (self.pending.get_mut(report), record.row.source_ip) {
             add(messages, ip, record.row.count);

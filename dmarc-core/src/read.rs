@@ -143,8 +143,12 @@ fn find(piece: Piece<'_>, limits: &Limits, visitor: &mut dyn Visitor) -> Vec<Fou
         Ok(Text::Whole(text)) => text,
         Err(error) => return vec![Found::Refused(error)],
     };
+    let format = Format::of(&text);
+    if format == Some(Format::Aggregate) {
+        return aggregate_reports(&mut text.as_bytes(), quirks, limits, visitor);
+    }
     let quirks = &*quirks.borrow();
-    match Format::of(&text) {
+    match format {
         None | Some(Format::Aggregate) => Vec::new(),
         Some(Format::Tls) => tlsrpt::parse(&text, limits)
             .into_iter()

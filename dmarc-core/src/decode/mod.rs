@@ -270,10 +270,11 @@ impl Walk<'_> {
     }
 
     fn leaf(&mut self, part: &Item<'_>, leaf: &Leaf<'_>) {
-        if leaf.is_feedback() {
-            return self.text(part, &leaf.body());
-        }
-        let Some(gzip) = leaf.gzip() else { return self.content(part, &leaf.body()) };
+        let Some(gzip) = leaf.gzip() else {
+            let body = leaf.body();
+            let is_feedback = leaf.is_feedback() && !sniff::is_archive(&body);
+            return if is_feedback { self.text(part, &body) } else { self.content(part, &body) };
+        };
         part.label.compare(Kind::Gzip, &mut part.quirks.borrow_mut());
         if self.may_open(part) {
             self.gzip(part, gzip);

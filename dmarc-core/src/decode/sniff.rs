@@ -51,6 +51,13 @@ const FIELDS: usize = 200;
 /// Bytes of text looked at to tell base64; a multiple of 4.
 const BASE64_HEAD: usize = 64;
 
+/// Whether `bytes` are a container by their first bytes.
+pub(super) fn is_archive(bytes: &[u8]) -> bool {
+    bytes.starts_with(gzip::MAGIC)
+        || zip::MAGICS.iter().any(|magic| bytes.starts_with(magic))
+        || tar::is_tar(bytes)
+}
+
 /// Tells what `bytes` are.
 pub(super) fn kind(bytes: &[u8]) -> Kind {
     if bytes.starts_with(gzip::MAGIC) {

@@ -81,6 +81,16 @@ fn reads_a_report_labelled_image_png() {
 }
 
 #[test]
+fn reads_a_report_labelled_as_a_feedback_report() {
+    let media = "message/feedback-report";
+    assert_eq!(aggregate(labelled(media, "report.xml")).report.records.len(), 2);
+    for container in [gzip(xml().as_bytes()), zip(&[("report.xml", xml().as_bytes())])] {
+        let mail = multipart(&[attachment(media, "report", container)]);
+        assert_eq!(aggregate(mail).report.records.len(), 2);
+    }
+}
+
+#[test]
 fn z08_reads_a_container_under_the_label_of_another() {
     let xml = xml();
     let plain_as_gzip = multipart(&[attachment("application/gzip", "a.xml.gz", &xml)]);
