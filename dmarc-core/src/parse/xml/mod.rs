@@ -437,9 +437,12 @@ impl<'t, 's> Xml<'t, 's> {
     /// Passes over white space, which says nothing between elements.
     #[inline]
     fn skip_space(&mut self) {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let is_space = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t');
-        self.at += rest.iter().position(|b| !is_space(b)).unwrap_or(rest.len());
+        let text = self.text.as_bytes();
+        let mut at = self.at;
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
+            at += 1;
+        }
+        self.at = at;
     }
 
     fn skip(&mut self) -> Result<()> {
