@@ -30,9 +30,34 @@ impl Evaluation {
     pub fn is_pass(&self) -> bool {
         self.dkim_aligned || self.spf_aligned
     }
+
+    /// Names the mechanisms on which the reporter said otherwise than the raw results: `dkim`, `spf`.
+    pub fn disagreements(&self) -> impl Iterator<Item = &'static str> {
+        let dkim = (self.dkim_aligned != self.derived_dkim).then_some("dkim");
+        let spf = (self.spf_aligned != self.derived_spf).then_some("spf");
+        dkim.into_iter().chain(spf)
+    }
 }
 
 /// Evaluates a record under the policy that its report shows.
+///
+/// ```
+/// use dmarc_core::{Limits, evaluate::evaluate, parse::aggregate};
+///
+/// # let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><report_id>1</report_id>
+/// #   <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+/// #   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+/// #   <record><row><source_ip>192.0.2.1</source_ip><count>7</count>
+/// #     <policy_evaluated><disposition>none</disposition><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>
+/// #     <identifiers><header_from>example.org</header_from></identifiers>
+/// #     <auth_results><dkim><domain>mail.example.org</domain><result>pass</result></dkim></auth_results></record></feedback>";
+/// let reports = aggregate::parse(xml, &Limits::default());
+/// let report = &reports[0].as_ref().unwrap().report;
+/// // The reporter says that DKIM failed, and shows a signature that passed and is aligned.
+/// let evaluation = evaluate(&report.records[0], &report.policy_published);
+/// assert!(!evaluation.dkim_aligned && evaluation.derived_dkim);
+/// assert_eq!(evaluation.disagreements().collect::<Vec<_>>(), ["dkim"]);
+/// ```
 pub fn evaluate(record: &Record<'_>, policy: &PolicyPublished<'_>) -> Evaluation {
     let derived_dkim = record.auth_results.dkim.iter().any(|dkim| {
         dkim.result == DkimResultCode::Pass

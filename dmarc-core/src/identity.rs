@@ -33,6 +33,25 @@ pub struct Identity {
 pub struct ContentHash([u8; 32]);
 
 /// Computes key and content hash of a report. `reporter` names who sent a failure report, which does not say so itself.
+///
+/// ```
+/// use dmarc_core::{Found, Limits, identity::identify, read};
+///
+/// # let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><report_id>1</report_id>
+/// #   <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+/// #   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+/// #   <record><row><source_ip>192.0.2.1</source_ip><count>7</count>
+/// #     <policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>
+/// #     <identifiers><header_from>example.org</header_from></identifiers>
+/// #     <auth_results><dkim><domain>mail.example.org</domain><result>pass</result></dkim></auth_results></record></feedback>";
+/// let identities = [xml.to_owned(), xml.replace(">7<", ">8<")].map(|xml| {
+///     let Found::Report(parsed) = read(xml.as_bytes(), &Limits::default()).outcomes.remove(0).found else { panic!() };
+///     identify(&parsed.report, "")
+/// });
+/// // One report by its key, but with two contents: a conflict.
+/// assert_eq!(identities[0].0, identities[1].0);
+/// assert_ne!(identities[0].1, identities[1].1);
+/// ```
 pub fn identify(report: &Report<'_>, reporter: &str) -> (Identity, ContentHash) {
     match report {
         Report::Aggregate(report) => (aggregate_identity(report), hash(&aggregate_content(report))),

@@ -100,6 +100,24 @@ impl FlatRecord {
 }
 
 /// Flattens a report that came from `origin` by a mail of trust `trust`.
+///
+/// ```
+/// use dmarc_core::record::{Trust, flatten};
+/// use dmarc_core::{Limits, parse::aggregate};
+///
+/// # let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><report_id>1</report_id>
+/// #   <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+/// #   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+/// #   <record><row><source_ip>192.0.2.1</source_ip><count>7</count>
+/// #     <policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>
+/// #     <identifiers><header_from>example.org</header_from></identifiers>
+/// #     <auth_results><dkim><domain>mail.example.org</domain><result>pass</result></dkim></auth_results></record></feedback>";
+/// let report = aggregate::parse(xml, &Limits::default()).remove(0)?.report.into_owned();
+/// let records = flatten(report, "report.xml".to_owned(), Trust::Unverified);
+/// assert_eq!(records[0].message_count, 7);
+/// assert!(records[0].is_pass() && records[0].dkim_aligned);
+/// # Ok::<(), dmarc_core::Error>(())
+/// ```
 pub fn flatten(report: AggregateReport<'static>, origin: String, trust: Trust) -> Vec<FlatRecord> {
     let policy = report.policy_published;
     let facts = Arc::new(ReportFacts {

@@ -192,6 +192,29 @@ pub struct DomainSummary {
 }
 
 /// Finds who sends as the domains of `input`. The same input in any order gives the same findings.
+///
+/// ```
+/// use dmarc_core::findings::{Class, HostFacts, HostName, Input, find};
+/// use dmarc_core::record::{Trust, flatten};
+/// use dmarc_core::{Limits, parse::aggregate};
+///
+/// # let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><report_id>1</report_id>
+/// #   <date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+/// #   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+/// #   <record><row><source_ip>192.0.2.1</source_ip><count>700</count>
+/// #     <policy_evaluated><disposition>none</disposition><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>
+/// #     <identifiers><header_from>example.org</header_from></identifiers>
+/// #     <auth_results><spf><domain>stranger.example</domain><result>pass</result></spf></auth_results></record></feedback>";
+/// let report = aggregate::parse(xml, &Limits::default()).remove(0)?.report.into_owned();
+/// let records = flatten(report, "report.xml".to_owned(), Trust::Unverified);
+/// let nothing_is_known = |_| HostFacts::new(false, HostName::NotLookedUp);
+/// let findings = find(&Input::new(&records, &nothing_is_known));
+/// assert_eq!(findings.domains[0].dmarc_fail, 700);
+/// let worst = &findings.findings[0];
+/// assert_eq!((worst.domain.as_str(), worst.delivered), ("example.org", 700));
+/// assert_eq!(worst.class, Class::UnauthorizedUnknown);
+/// # Ok::<(), dmarc_core::Error>(())
+/// ```
 pub fn find(input: &Input<'_>) -> Findings {
     let mut by_domain: BTreeMap<&str, Vec<&FlatRecord>> = BTreeMap::new();
     for record in input.records {

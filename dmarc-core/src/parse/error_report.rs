@@ -22,6 +22,13 @@ pub(super) fn is_error_report(text: &str) -> bool {
 /// # Errors
 /// - [`ErrorKind::MissingField`] if it does not say which report: `Report-Domain` or `Report-ID` is absent.
 /// - [`ErrorKind::LimitExceeded`] if a value is longer than `text_bytes`.
+///
+/// ```
+/// let text = "Report-Domain: example.org\r\nReport-ID: 17@receiver.example\r\nSubmitting-URI: mailto:dmarc@example.org\r\n";
+/// let report = dmarc_core::parse::error_report::parse(text, &dmarc_core::Limits::default())?;
+/// assert_eq!(report.report_domain.as_str(), "example.org");
+/// # Ok::<(), dmarc_core::Error>(())
+/// ```
 pub fn parse<'a>(text: &'a str, limits: &Limits) -> Result<ErrorReport<'a>> {
     for (_, value) in prose::labelled(text) {
         Limits::check("text_bytes", value.len() as u64, limits.text_bytes)?;

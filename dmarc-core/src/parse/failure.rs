@@ -62,6 +62,15 @@ fn has_feedback_type(text: &str) -> bool {
 /// - [`ErrorKind::MissingField`] if there is no `Feedback-Type`.
 /// - [`ErrorKind::LimitExceeded`] if a value is longer than `text_bytes`, or there are more than `results` fields in
 ///   the report or in the included header.
+///
+/// ```
+/// let fields = "Feedback-Type: auth-failure\r\nVersion: 1\r\nAuth-Failure: dmarc\r\nIdentity-Alignment: none\r\n\
+///     Source-IP: 192.0.2.1\r\nReported-Domain: example.org\r\nArrival-Date: Tue, 01 Sep 2026 10:00:00 +0000\r\n";
+/// let parsed = dmarc_core::parse::failure::parse(fields, None, &dmarc_core::Limits::default())?;
+/// assert_eq!(parsed.report.reported_domain[0].as_str(), "example.org");
+/// assert!(parsed.quirks.contains(dmarc_core::QuirkCode::MissingOriginal));
+/// # Ok::<(), dmarc_core::Error>(())
+/// ```
 pub fn parse<'a>(
     feedback: &'a str,
     included: Option<Included<'a>>,

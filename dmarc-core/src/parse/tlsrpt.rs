@@ -38,6 +38,16 @@ const PLAUSIBLE: std::ops::Range<i64> = 1_104_537_600..4_133_980_800;
 /// and `results` for the lists of one policy and the reports of one payload), or [`ErrorKind::MissingKey`] where a
 /// report lacks `date-range`, `start-datetime`, `end-datetime`, `report-id`, `policies`, or everything that names the
 /// reporter.
+///
+/// ```
+/// let json = r#"{"organization-name": "Receiver", "report-id": "1", "contact-info": "tls@receiver.example",
+///   "date-range": {"start-datetime": "2026-09-01T00:00:00Z", "end-datetime": "2026-09-01T23:59:59Z"},
+///   "policies": [{"policy": {"policy-type": "sts", "policy-domain": "example.org"},
+///     "summary": {"total-successful-session-count": 5, "total-failure-session-count": 2}}]}"#;
+/// let reports = dmarc_core::parse::tlsrpt::parse(json, &dmarc_core::Limits::default());
+/// let report = &reports[0].as_ref().unwrap().report;
+/// assert_eq!(report.policies[0].summary.total_failure_session_count, 2);
+/// ```
 pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<TlsReport<'a>>>> {
     let mut reports = Vec::new();
     let mut take = |read: Read<'a>| {

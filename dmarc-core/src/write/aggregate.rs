@@ -25,6 +25,23 @@ use crate::model::{AggregateReport as Report, Word};
 /// [`ErrorKind::Unwritable`] with the element that RFC 9990 has no place for (`pct`, the reasons `forwarded` and
 /// `sampled_out`, the SPF scope `helo`, several SPF results or errors, words outside a vocabulary, rejected records,
 /// unknown elements, extensions without a namespace), that it requires and the report lacks, or whose value XML cannot hold.
+///
+/// ```
+/// use dmarc_core::{Limits, parse::aggregate, write};
+///
+/// # let xml = "<feedback><report_metadata><org_name>receiver.example</org_name><email>a@receiver.example</email>
+/// #   <report_id>1</report_id><date_range><begin>1789171200</begin><end>1789257599</end></date_range></report_metadata>
+/// #   <policy_published><domain>example.org</domain><p>none</p></policy_published>
+/// #   <record><row><source_ip>192.0.2.1</source_ip><count>7</count>
+/// #     <policy_evaluated><disposition>none</disposition><dkim>fail</dkim><spf>fail</spf></policy_evaluated></row>
+/// #     <identifiers><header_from>example.org</header_from></identifiers>
+/// #     <auth_results><spf><domain>example.net</domain><result>pass</result></spf></auth_results></record></feedback>";
+/// let report = aggregate::parse(xml, &Limits::default()).remove(0)?.report;
+/// let written = write::aggregate::to_xml(&report)?;
+/// let read = aggregate::parse(&written, &Limits::default()).remove(0)?.report;
+/// assert_eq!(read.records, report.records);
+/// # Ok::<(), dmarc_core::Error>(())
+/// ```
 pub fn to_xml(report: &AggregateReport<'_>) -> Result<String> {
     if !report.rejected_records.is_empty() {
         return Err(unwritable("rejected record"));
