@@ -6,10 +6,16 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use dmarc_core::parse::aggregate::Stream;
 use dmarc_core::{Found, Limits};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// One thing to measure: what it is called, what it reads, and how.
 struct Item {
@@ -53,8 +59,53 @@ fn items() -> Vec<Item> {
         unit: "records",
         work: Box::new(move || memchr::memchr_iter(b'<', black_box(xml.as_bytes())).count() as u64),
     });
+    items.push(stream_item());
+    items.push(mail_item());
     items.push(mailbox_item());
     items
+}
+
+/// The same text as the largest of [`xml_item`], record by record.
+fn stream_item() -> Item {
+    const RECORDS: u64 = 100_000;
+    let xml = report(RECORDS);
+    let bytes = xml.len();
+    let work = move || {
+        let mut read = 0;
+        let mut stream = Stream::new(black_box(xml.as_bytes()), &Limits::default());
+        while let Some(report) = stream.next_report(|_, record| read += record.row.count) {
+            assert!(report.is_ok(), "the report is whole");
+        }
+        assert_eq!(read, RECORDS * 7, "every message is read");
+        read
+    };
+    Item { name: "stream_100000", bytes, units: RECORDS, unit: "records", work: Box::new(work) }
+}
+
+/// A mail with a gzip file with one record, as most mails are.
+fn mail_item() -> Item {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    let written = gzip.write_all(report(1).as_bytes()).and_then(|()| gzip.finish());
+    let file = written.unwrap_or_default();
+    let mut mail = b"From: noreply-dmarc@receiver.example\r\nTo: dmarc@example.org\r\nSubject: Report domain: example.org\r\n\
+        MIME-Version: 1.0\r\nContent-Type: application/gzip; name=\"receiver.example!example.org!1789171200!1789257599.xml.gz\"\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\n"
+        .to_vec();
+    for line in BASE64.encode(&file).as_bytes().chunks(76) {
+        mail.extend_from_slice(line);
+        mail.extend_from_slice(b"\r\n");
+    }
+    let bytes = mail.len();
+    let limits = Limits::default();
+    let work = move || {
+        let outcomes = dmarc_core::read(black_box(&mail), &limits).outcomes;
+        assert!(
+            matches!(outcomes.as_slice(), [outcome] if matches!(outcome.found, Found::Report(_))),
+            "it is read"
+        );
+        1
+    };
+    Item { name: "mail_gz_1", bytes, units: 1, unit: "mails", work: Box::new(work) }
 }
 
 /// Parsing of one report, checked for the number of its messages.
