@@ -253,6 +253,7 @@ fn document() -> impl Strategy<Value = String> {
         children.extend(records);
         children
     });
+    let children = children.boxed();
     let children = prop_oneof![3 => children.clone(), 1 => children.prop_shuffle()];
     let root = select(vec![
         ("", ""),
