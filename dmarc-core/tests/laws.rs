@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 
 use dmarc_core::model::aggregate::{AggregateReport, Record};
 use dmarc_core::parse::aggregate::{Stream, parse};
-use dmarc_core::{
-    ErrorKind, Found, Limits, MessageInfo, Parsed, Quirks, Report, Visitor, read, stream,
-};
+use dmarc_core::{ErrorKind, Found, Limits, MessageInfo, Parsed, Quirks, Report, Visitor, read, stream};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -129,7 +127,10 @@ impl Visitor for Collect {
 
 fn read_all(bytes: &[u8], limits: &Limits) -> (Option<MessageInfo>, Vec<Given>) {
     let reading = read(bytes, limits);
-    (reading.message, reading.outcomes.into_iter().map(|outcome| given(&outcome.part, outcome.found)).collect())
+    (
+        reading.message,
+        reading.outcomes.into_iter().map(|outcome| given(&outcome.part, outcome.found)).collect(),
+    )
 }
 
 /// Checks that a mail or container gives the same in one and record by record.
@@ -147,19 +148,48 @@ fn check_bytes(bytes: &[u8]) {
 /// What may stand in an element: `(`, `)` and `'` are spared for the attributes.
 fn text() -> impl Strategy<Value = String> {
     let piece = select(vec![
-        "a", "b.example", "é", "&amp;", "&lt;", "&#65;", "&#x1F600;", "&nbsp;", "&#0;", "<![CDATA[x<y&]]>",
-        "<![CDATA[]]>", "<!-- c -->", "<!-- > -- -->", "<?pi x?>", " ", "\n", "\t", "&", "< ", "<x@y.example>",
-        "]]>", "\u{1}", "<odd/>", "<Odd a='1'>x</Odd>", ">", "\"", "123", "<", "AT&T", "&;",
+        "a",
+        "b.example",
+        "é",
+        "&amp;",
+        "&lt;",
+        "&#65;",
+        "&#x1F600;",
+        "&nbsp;",
+        "&#0;",
+        "<![CDATA[x<y&]]>",
+        "<![CDATA[]]>",
+        "<!-- c -->",
+        "<!-- > -- -->",
+        "<?pi x?>",
+        " ",
+        "\n",
+        "\t",
+        "&",
+        "< ",
+        "<x@y.example>",
+        "]]>",
+        "\u{1}",
+        "<odd/>",
+        "<Odd a='1'>x</Odd>",
+        ">",
+        "\"",
+        "123",
+        "<",
+        "AT&T",
+        "&;",
     ]);
     prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }
 
 /// An element with what is usual in it, sometimes with something else, absent, empty, twice or in other case.
 fn element(name: &'static str, inner: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
-    let tag = |name: &str, attributes: &str, inner: &str| format!("<\u{a7}{name}{attributes}>{inner}</\u{a7}{name}>");
+    let tag = |name: &str, attributes: &str, inner: &str| {
+        format!("<\u{a7}{name}{attributes}>{inner}</\u{a7}{name}>")
+    };
     let attributes =
         select(vec!["", "", "", " ", " lang='de'", " x=\"1>2\" ", " xmlns:e='urn:e'", " xsi:a=\"\"", "\n"]);
-    (inner, text(), attributes, 0..24_u8)
+    (inner, text(), attributes, 0..80_u8)
         .prop_map(move |(inner, odd, attributes, form)| match form {
             0 => String::new(),
             1 => format!("<\u{a7}{name}{attributes}/>"),
@@ -183,7 +213,8 @@ fn sequence(elements: Vec<BoxedStrategy<String>>) -> impl Strategy<Value = Strin
 }
 
 const RESULTS: &[&str] = &["pass", "fail", "none", "Pass", "hardfail", "softfail", "x", ""];
-const DOMAINS: &[&str] = &["example.org", "EXAMPLE.org.", "a.example.org", "other.example", "müller.example", ""];
+const DOMAINS: &[&str] =
+    &["example.org", "EXAMPLE.org.", "a.example.org", "other.example", "müller.example", ""];
 
 fn record() -> impl Strategy<Value = String> {
     let reason = element(
@@ -264,16 +295,28 @@ fn document() -> impl Strategy<Value = String> {
         ("q:", ""),
     ]);
     (children, root).prop_map(|(children, (prefix, namespace))| {
-        format!("<{prefix}feedback{namespace}>{}</{prefix}feedback>", children.concat().replace('\u{a7}', prefix))
+        format!(
+            "<{prefix}feedback{namespace}>{}</{prefix}feedback>",
+            children.concat().replace('\u{a7}', prefix)
+        )
     })
 }
 
 fn payload() -> impl Strategy<Value = String> {
     let before = select(vec![
-        "", "", "<?xml version='1.0'?>\n", "\r\n<?xml version='1.0'?>", "\u{feff}", "<!-- x -->", "junk", "<w>", "<w/>",
+        "",
+        "",
+        "<?xml version='1.0'?>\n",
+        "\r\n<?xml version='1.0'?>",
+        "\u{feff}",
+        "<!-- x -->",
+        "junk",
+        "<w>",
+        "<w/>",
     ]);
     let behind = select(vec!["", "", "\n", "\0", "junk", "</w>", "<", "&", "<x", "</x>", "<!--"]);
-    let part = (before, document(), behind).prop_map(|(before, document, behind)| [before, &document, behind].concat());
+    let part = (before, document(), behind)
+        .prop_map(|(before, document, behind)| [before, &document, behind].concat());
     prop::collection::vec(part, 1..3).prop_map(|parts| parts.concat())
 }
 
@@ -287,8 +330,12 @@ struct Damage {
 }
 
 fn damage() -> impl Strategy<Value = Vec<Damage>> {
-    let one = (0..10_u8, any::<Index>(), 1..60_usize, any::<u8>())
-        .prop_map(|(kind, at, len, byte)| Damage { kind, at, len, byte });
+    let one = (0..10_u8, any::<Index>(), 1..60_usize, any::<u8>()).prop_map(|(kind, at, len, byte)| Damage {
+        kind,
+        at,
+        len,
+        byte,
+    });
     prop::collection::vec(one, 0..4)
 }
 
@@ -345,7 +392,9 @@ fn zip(members: &[(String, Vec<u8>)]) -> Vec<u8> {
 }
 
 fn mail(bodies: &[Vec<u8>]) -> Vec<u8> {
-    let mut mail = b"From: a@r.example\r\nTo: b@example.org\r\nContent-Type: multipart/mixed; boundary=bbbbb\r\n\r\n".to_vec();
+    let mut mail =
+        b"From: a@r.example\r\nTo: b@example.org\r\nContent-Type: multipart/mixed; boundary=bbbbb\r\n\r\n"
+            .to_vec();
     for body in bodies {
         mail.extend_from_slice(b"--bbbbb\r\nContent-Type: application/octet-stream\r\n\r\n");
         mail.extend_from_slice(body);

@@ -31,6 +31,8 @@ const DMARC_NAMESPACES: [&str; 4] = [
 /// The name that stands for that of an empty element in the end that follows it; no end tag has it.
 const EMPTY: &str = "";
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The namespace of attributes such as `xsi:schemaLocation`, by its usual prefix.
 const SCHEMA_INSTANCE: &str = "xsi:";
 
@@ -79,6 +81,8 @@ pub(super) struct State {
     /// Where the window begins in the document, in bytes.
     pub(super) base: u64,
     elements: u64,
+    /// Length of the byte-order mark at the beginning, in bytes.
+    byte_order_mark: u64,
     /// Whether the end of an empty element is still to be given.
     is_end_due: bool,
     /// Names of the open elements around the window.
@@ -122,6 +126,7 @@ impl State {
             is_starved: false,
             base: 0,
             elements: 0,
+            byte_order_mark: 0,
             is_end_due: false,
             outer: Vec::new(),
             path: Vec::new(),
@@ -181,13 +186,15 @@ pub(super) struct Xml<'t, 's> {
     /// Whether nothing follows behind the window.
     is_last: bool,
     pub(super) state: &'s mut State,
+    /// Whether the name of the element that was just opened is in odd letter case: noted once that is read.
+    is_odd_case: bool,
     /// Elements that no dialect has at their place.
     pub(super) unknown: Vec<UnknownElement<'t>>,
 }
 
 impl<'t, 's> Xml<'t, 's> {
     pub(super) fn new(text: &'t str, is_last: bool, state: &'s mut State) -> Self {
-        Self { text, at: 0, is_last, state, unknown: Vec::new() }
+        Self { text, at: 0, is_last, state, is_odd_case: false, unknown: Vec::new() }
     }
 
     /// How much of the window was read, in bytes.
@@ -210,6 +217,8 @@ impl<'t, 's> Xml<'t, 's> {
                 self.state.outer.push(name.to_owned());
                 self.state.path.clear();
                 if element.name == "feedback" {
+                    self.is_odd_case = matches!(element.name, Cow::Owned(_));
+                    self.note_case();
                     self.enter_document(name, &element);
                     return Ok(Outer::Document);
                 }
@@ -219,24 +228,36 @@ impl<'t, 's> Xml<'t, 's> {
                 self.close(name)?;
             }
             Some(Token::Text(text) | Token::CData(text) | Token::Literal(text) | Token::Reference(text)) => {
+                if self.state.base + start as u64 == 0 && text.starts_with(BYTE_ORDER_MARK) {
+                    self.state.byte_order_mark = BYTE_ORDER_MARK.len_utf8() as u64;
+                }
                 let text = text.trim();
                 if !text.is_empty() && text != "\u{feff}" {
                     self.state.quirks.note(QuirkCode::StrayText, text);
                 }
             }
-            Some(Token::Doctype | Token::Nothing) => {}
+            Some(Token::Doctype | Token::Nothing) => {
+                let raw = self.text.get(start..).unwrap_or_default();
+                let is_late = self.state.base + start as u64 > self.state.byte_order_mark;
+                if self.state.elements == 0 && is_late && raw.starts_with("<?xml ") {
+                    self.state.quirks.note(QuirkCode::LateDeclaration, "");
+                }
+            }
         }
         Ok(Outer::Other)
     }
 
     /// Reads up to the next child element, a text that is not white space, or the end of the current element.
     pub(super) fn next_node(&mut self) -> Result<Node<'t>> {
+        self.note_case();
         loop {
             self.skip_space();
             let start = self.at;
             match self.inner_token()? {
                 Token::Start { name, attributes, .. } => {
-                    return Ok(Node::Child(self.open(name, attributes, start)?));
+                    let element = self.open(name, attributes, start)?;
+                    self.is_odd_case = matches!(element.name, Cow::Owned(_));
+                    return Ok(Node::Child(element));
                 }
                 Token::End(name) => {
                     self.close(name)?;
@@ -264,6 +285,7 @@ impl<'t, 's> Xml<'t, 's> {
 
     /// Reads the text of the current element to its end, as it is.
     pub(super) fn raw_text(&mut self) -> Result<Cow<'t, str>> {
+        self.note_case();
         let mut text = Cow::Borrowed("");
         loop {
             let start = self.at;
@@ -358,7 +380,17 @@ impl<'t, 's> Xml<'t, 's> {
         self.at += rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
     }
 
+    /// Notes the letter case of the current element, which is read and not set aside.
+    #[inline]
+    fn note_case(&mut self) {
+        if self.is_odd_case {
+            self.is_odd_case = false;
+            self.note_path(QuirkCode::LetterCase);
+        }
+    }
+
     fn skip(&mut self) -> Result<()> {
+        self.is_odd_case = false;
         let depth = self.state.path.len();
         while self.state.path.len() >= depth {
             let start = self.at;
