@@ -80,7 +80,7 @@ impl Quirks {
 /// Quirks of which the last ones can be taken back.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
-    quirks: Quirks,
+    pub(crate) quirks: Quirks,
     /// The places in the list of what was noted since the mark.
     noted: Vec<u8>,
 }

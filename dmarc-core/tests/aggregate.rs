@@ -773,9 +773,9 @@ proptest! {
 fn x05_reads_text_that_is_not_escaped_and_says_so() {
     let whole = |tag: &str, text: &str| {
         let plain = feedback(&record(&row("192.0.2.1", "1"), "<header_from>example.com</header_from>", ""));
-        let from = plain.find(&format!("<{tag}>")).unwrap() + tag.len() + 2;
-        let to = plain.find(&format!("</{tag}>")).unwrap();
-        format!("{}{text}{}", &plain[..from], &plain[to..])
+        let (before, rest) = plain.split_once(&format!("<{tag}>")).unwrap();
+        let (_, behind) = rest.split_once(&format!("</{tag}>")).unwrap();
+        format!("{before}<{tag}>{text}</{tag}>{behind}")
     };
     let cases = [
         ("email", "Foo <foo@example.com>", "salvaged"),

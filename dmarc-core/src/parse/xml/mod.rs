@@ -8,6 +8,8 @@
 //! *Not supported, on purpose:* document type declarations (refused), entities beyond the five of XML and character
 //! references (kept as text), external schemas (never fetched).
 
+#[cfg(test)]
+mod oracle;
 mod scan;
 
 use std::borrow::Cow;
@@ -586,6 +588,10 @@ fn resolve(name: &str) -> Option<Resolved> {
         "apos" => return Some(Resolved::Text("'")),
         _ => name.strip_prefix('#')?,
     };
+    // A number may begin with a sign elsewhere, but not here.
+    if code.contains('+') {
+        return None;
+    }
     let code = match code.strip_prefix(['x', 'X']) {
         Some(hex) => u32::from_str_radix(hex, 16).ok()?,
         None => code.parse().ok()?,
