@@ -8,8 +8,8 @@ use std::fmt;
 
 /// A domain name as a report gives it, in normal form.
 ///
-/// Invariant: lower-case, without surrounding white space and trailing dot, U-labels as A-labels where IDNA can
-/// convert them. The text still comes from a report: it may be empty or no host name at all, see
+/// Invariant: lower-case, without surrounding white space and trailing dots, U-labels as A-labels where IDNA can
+/// convert them; a normal form is its own normal form. The text still comes from a report: it may be empty or no host name at all, see
 /// [`is_host_name`](Self::is_host_name).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[must_use]
@@ -22,12 +22,15 @@ impl<'a> Domain<'a> {
         if is_normal(&text) {
             return Self(text);
         }
-        let trimmed = text.trim();
-        let bare = trimmed.strip_suffix('.').unwrap_or(trimmed);
+        let bare = bare(&text);
         if bare.is_ascii() {
             return Self(Cow::Owned(bare.to_ascii_lowercase()));
         }
-        Self(Cow::Owned(idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_lowercase())))
+        Self(Cow::Owned(match idna::domain_to_ascii(bare) {
+            // What was dropped or converted may have hidden a dot or a space at the end.
+            Ok(name) => self::bare(&name).to_owned(),
+            Err(_) => bare.to_ascii_lowercase(),
+        }))
     }
 
     /// A name that was in normal form when it was stored.
@@ -112,6 +115,11 @@ pub(crate) fn is_host_name(name: &str) -> bool {
         })
 }
 
+/// `text` without white space around it and dots at its end.
+fn bare(text: &str) -> &str {
+    text.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace())
+}
+
 fn is_normal(text: &str) -> bool {
     !text.ends_with('.')
         && text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && !b.is_ascii_whitespace())
@@ -119,7 +127,27 @@ fn is_normal(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn leaves_a_normal_form_as_it_is(text in "[a-zA-Z0-9._ \\u{b}\u{ad}\u{3002}ßΣİ℡-]{0,12}", any in ".{0,12}") {
+            for text in [text, any] {
+                let once = Domain::new(text);
+                let twice = Domain::new(once.as_str());
+                prop_assert_eq!(once.as_str(), twice.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn drops_every_dot_at_the_end() {
+        for form in ["a.", "a..", "a. .", "a.\u{ad}.", "a\u{3002}"] {
+            assert_eq!(Domain::new(form).as_str(), "a", "{form:?}");
+        }
+    }
 
     #[test]
     fn has_one_normal_form_for_case_dot_and_idn() {

@@ -80,7 +80,7 @@ impl Quirks {
 /// Quirks of which the last ones can be taken back.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
-    quirks: Quirks,
+    pub(crate) quirks: Quirks,
     /// The places in the list of what was noted since the mark.
     noted: Vec<u8>,
 }
@@ -160,6 +160,8 @@ quirk_codes! {
     ControlCharacter => "control_character",
     /// An entity that is neither one of the five of XML nor a character reference was kept as text.
     UnknownEntity => "unknown_entity",
+    /// Empty lines or text stand before the XML declaration, which must come first.
+    LateDeclaration => "late_declaration",
     /// A second document follows in the same payload; each is its own report.
     ConcatenatedDocuments => "concatenated_documents",
     /// Something follows the last document.
@@ -182,6 +184,8 @@ quirk_codes! {
     UnknownElement => "unknown_element",
     /// An attribute that no dialect has; the detail is path, name and value.
     UnknownAttribute => "unknown_attribute",
+    /// An element was read in spite of the letter case of its name (`<FEEDBACK>`); the detail is its path.
+    LetterCase => "letter_case",
     /// Records stand before `report_metadata` or `policy_published`: whoever reads record by record gets them without.
     LateMetadata => "late_metadata",
     /// Text between elements was passed over; the detail is the path.
@@ -232,7 +236,8 @@ quirk_codes! {
     ArrivalDate => "arrival_date",
     /// The included message or its headers are absent (RFC 5965, Section 2 requires them).
     MissingOriginal => "missing_original",
-    /// The structure is not that of RFC 5965, Section 2: fields under another media type, or text behind them.
+    /// The structure is not that of RFC 5965, Section 2: not in `multipart/report`, fields under another
+    /// media type or behind the included message, or text behind them.
     FeedbackStructure => "feedback_structure",
     /// There is no ARF part: the report was read from the words of a notice (Exim, Baruwa).
     NoArf => "no_arf",

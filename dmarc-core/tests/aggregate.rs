@@ -768,3 +768,59 @@ proptest! {
         prop_assert_eq!(read, counts);
     }
 }
+
+#[test]
+fn x05_reads_text_that_is_not_escaped_and_says_so() {
+    let whole = |tag: &str, text: &str| {
+        let plain = feedback(&record(&row("192.0.2.1", "1"), "<header_from>example.com</header_from>", ""));
+        let (before, rest) = plain.split_once(&format!("<{tag}>")).unwrap();
+        let (_, behind) = rest.split_once(&format!("</{tag}>")).unwrap();
+        format!("{before}<{tag}>{text}</{tag}>{behind}")
+    };
+    let cases = [
+        ("email", "Foo <foo@example.com>", "salvaged"),
+        ("email", "<dmarc@reporter.example>", "salvaged"),
+        ("org_name", "a < b", "salvaged"),
+        ("org_name", "AT&T", "salvaged"),
+        ("org_name", "A&nbsp;B", "unknown_entity"),
+    ];
+    for (tag, text, code) in cases {
+        let parsed = parse(&whole(tag, text));
+        let metadata = &parsed.report.report_metadata;
+        assert_eq!(if tag == "email" { &metadata.email } else { &metadata.org_name }, text);
+        assert_eq!((parsed.report.records.len(), codes(&parsed)), (1, vec![code]), "{text}");
+    }
+    let damaged = whole("email", "<b>d</c>");
+    let error = parse_all(&damaged).remove(0).unwrap_err();
+    let behind = damaged.find("</c>").unwrap() + "</c>".len();
+    assert_eq!((error.kind(), error.offset()), (ErrorKind::Xml, Some(behind as u64)));
+}
+
+#[test]
+fn says_where_a_name_is_in_odd_letter_case() {
+    let plain = with_auth("");
+    let odd =
+        plain.replace("feedback>", "FEEDBACK>").replace("record>", "Record>").replace("count>", "Count>");
+    let parsed = parse(&odd);
+    let details: Vec<_> =
+        parsed.quirks.as_slice().iter().map(|quirk| (quirk.code.as_str(), quirk.detail.as_str())).collect();
+    let paths = ["FEEDBACK", "FEEDBACK/Record", "FEEDBACK/Record/row/Count"];
+    assert_eq!(details, paths.map(|path| ("letter_case", path)));
+    assert_eq!(parsed.report, parse(&plain).report);
+    // What is set aside has its own quirk, and the names of others are theirs.
+    let parsed = parse(&plain.replace("<record>", "<Odd/><e:Odd xmlns:e='urn:e'><B/></e:Odd><record>"));
+    assert_eq!(codes(&parsed), ["unknown_element"]);
+}
+
+#[test]
+fn says_that_something_stands_before_the_xml_declaration() {
+    let plain = with_auth("");
+    for (before, expected) in [("", vec![]), ("\u{feff}", vec![]), ("\r\n", vec!["late_declaration"])] {
+        let parsed = parse(&format!("{before}<?xml version=\"1.0\"?>\n{plain}"));
+        assert_eq!(codes(&parsed), expected, "{before:?}");
+    }
+    assert_eq!(
+        codes(&parse(&format!("junk<?xml version='1.0'?>{plain}"))),
+        ["stray_text", "late_declaration"]
+    );
+}

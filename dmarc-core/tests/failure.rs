@@ -244,3 +244,19 @@ fn f17_keeps_unknown_fields() {
     let kept = [("Message-ID", "<x@y.example>"), ("Removal-Recipient", "z@y.example")];
     assert_eq!(report.other_fields, kept.map(|(name, value)| (name.into(), value.into())));
 }
+
+#[test]
+fn says_where_a_report_stands_in_an_odd_place() {
+    let regular = String::from_utf8(mail("Source-IP: 192.0.2.1:25\n", FROM)).unwrap();
+    let parsed = one(regular.as_bytes());
+    assert_eq!(parsed.report.source_ip, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(details(&parsed, QuirkCode::NormalizedIp), ["192.0.2.1:25"]);
+    assert_eq!(details(&parsed, QuirkCode::FeedbackStructure), Vec::<&str>::new());
+    let mixed = one(regular.replacen("multipart/report", "multipart/mixed", 1).as_bytes());
+    assert_eq!(details(&mixed, QuirkCode::FeedbackStructure), ["not in multipart/report"]);
+    let head = "From: a@b.example\nTo: c@d.example\nContent-Type: multipart/report; boundary=bb\n\n";
+    let feedback = "--bb\nContent-Type: message/feedback-report\n\nFeedback-Type: auth-failure\n\n";
+    let sample = "--bb\nContent-Type: message/rfc822\n\nFrom: x@example.org\n\n";
+    let turned = one(format!("{head}{sample}{feedback}--bb--\n").as_bytes());
+    assert_eq!(details(&turned, QuirkCode::FeedbackStructure), ["behind the included message"]);
+}

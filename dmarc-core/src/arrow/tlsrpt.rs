@@ -502,11 +502,9 @@ mod tests {
     /// Reports of the samples, and one whose policies differ in everything.
     fn reports() -> Vec<TlsReport<'static>> {
         let mut reports: Vec<TlsReport<'static>> = Vec::new();
-        for text in [
-            include_str!("../../../testdata/tlsrpt/regular.json"),
-            include_str!("../../../testdata/tlsrpt/sloppy.json"),
-        ] {
-            let parsed = parse::tlsrpt::parse(text, &Limits::default()).into_iter().flatten();
+        for name in ["tlsrpt/regular.json", "tlsrpt/sloppy.json"] {
+            let text = crate::sample(name);
+            let parsed = parse::tlsrpt::parse(&text, &Limits::default()).into_iter().flatten();
             reports.extend(parsed.map(|parsed| parsed.report.into_owned()));
         }
         let mut other = policy(TlsPolicyType::Other("new".into()), &[u64::MAX]);

@@ -26,6 +26,8 @@ pub(super) struct Leaf<'a> {
     body: &'a [u8],
     /// For a feedback report: the message or header that it includes, as received.
     included: Option<(&'a [u8], Transfer)>,
+    /// For a feedback report: what is odd about where it stands.
+    pub(super) oddity: Option<&'static str>,
 }
 
 impl<'a> Leaf<'a> {
@@ -92,8 +94,8 @@ struct Entity<'a> {
 enum Role<'a> {
     #[default]
     Plain,
-    /// A feedback report, with the body of what it includes.
-    Feedback(Option<(&'a [u8], Transfer)>),
+    /// A feedback report, with the body of what it includes, and what is odd about where it stands.
+    Feedback { included: Option<(&'a [u8], Transfer)>, oddity: Option<&'static str> },
     /// What a feedback report includes.
     Sample,
     /// What stands first beside a feedback report in words, and is no evidence (RFC 5965, Section 2).
@@ -117,8 +119,11 @@ impl<'a> Entity<'a> {
     fn into_leaf(self) -> Leaf<'a> {
         let number = if self.is_message { child_number(&self.number, 1) } else { self.number };
         let body = if matches!(self.role, Role::Sample | Role::Words) { &[] } else { self.body };
-        let included = if let Role::Feedback(included) = self.role { included } else { None };
-        Leaf { number, header: self.header, body, included }
+        let (included, oddity) = match self.role {
+            Role::Feedback { included, oddity } => (included, oddity),
+            _ => (None, None),
+        };
+        Leaf { number, header: self.header, body, included, oddity }
     }
 
     /// Whether this can be the words for a human reader.
@@ -141,7 +146,7 @@ impl<'a> Entity<'a> {
                 }
                 children.push(child);
             }
-            pair(&mut children);
+            pair(&mut children, self.header.media == "multipart/report");
             return Ok(children);
         }
         let is_included = is_message(&self.header.media) && !matches!(self.role, Role::Sample);
@@ -193,7 +198,7 @@ fn is_sample(media: &str) -> bool {
 }
 
 /// Finds feedback reports among siblings, and what each includes, wherever it stands.
-fn pair(siblings: &mut [Entity<'_>]) {
+fn pair(siblings: &mut [Entity<'_>], is_report: bool) {
     let of = |test: fn(&Entity<'_>) -> bool| -> Vec<usize> {
         siblings.iter().enumerate().filter(|(_, part)| test(part)).map(|(index, _)| index).collect()
     };
@@ -213,13 +218,21 @@ fn pair(siblings: &mut [Entity<'_>]) {
     }
     let mut samples = samples.into_iter();
     for feedback in feedbacks {
-        let sample = samples.next().and_then(|index| siblings.get_mut(index));
+        let sample = samples.next();
+        let oddity = if !is_report {
+            Some("not in multipart/report")
+        } else if sample.is_some_and(|sample| sample < feedback) {
+            Some("behind the included message")
+        } else {
+            None
+        };
+        let sample = sample.and_then(|index| siblings.get_mut(index));
         let included = sample.map(|sample| {
             sample.role = Role::Sample;
             (sample.body, sample.header.transfer)
         });
         if let Some(part) = siblings.get_mut(feedback) {
-            part.role = Role::Feedback(included);
+            part.role = Role::Feedback { included, oddity };
         }
     }
 }

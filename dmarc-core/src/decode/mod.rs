@@ -32,7 +32,7 @@ use self::mime::Leaf;
 use self::sniff::Kind;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::quirk::Quirks;
+use crate::quirk::{QuirkCode, Quirks};
 
 /// One text that was found, or why something that should have held one could not be opened.
 pub(crate) struct Piece<'a> {
@@ -265,6 +265,9 @@ impl Walk<'_> {
                 held: item.held.clone(),
                 quirks: item.quirks.clone(),
             };
+            if let Some(oddity) = leaf.oddity {
+                part.quirks.borrow_mut().note(QuirkCode::FeedbackStructure, oddity);
+            }
             self.leaf(&part, &leaf);
         }
     }

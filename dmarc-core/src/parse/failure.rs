@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::FailureReport;
 use crate::model::failure::{AlignmentBasis, AuthFailureType, DeliveryResult, OriginalMessage};
-use crate::parse::Parsed;
+use crate::parse::{Parsed, value};
 use crate::quirk::{QuirkCode, Quirks};
 
 /// The message or header that a failure report includes.
@@ -372,16 +372,13 @@ fn set<T>(slot: &mut Option<T>, value: T, name: &str, quirks: &mut Quirks) {
     }
 }
 
-/// An address literal (RFC 5321, Section 4.1.3), bare or in brackets, with or without `IPv6:`.
+/// An address literal (RFC 5321, Section 4.1.3), bare or in brackets, cleaned as in aggregate reports.
 fn source_ip(value: &str, quirks: &mut Quirks) -> Option<IpAddr> {
-    let bracketed = value.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
-    let inner = bracketed.unwrap_or(value);
-    let tagged = inner.split_at_checked(5).filter(|(tag, _)| tag.eq_ignore_ascii_case("IPv6:"));
-    let ip = tagged.map_or(inner, |(_, ip)| ip).trim().parse().ok()?;
-    if bracketed.is_some() {
+    let ip = value::ip(value)?;
+    if ip.is_odd {
         quirks.note(QuirkCode::NormalizedIp, value);
     }
-    Some(ip)
+    Some(ip.value)
 }
 
 /// The mechanisms that `Identity-Alignment` lists, in lower case.
@@ -491,12 +488,6 @@ mod tests {
 
     use super::*;
 
-    macro_rules! sample {
-        ($name:literal) => {
-            include_str!(concat!("../../../testdata/failure/", $name))
-        };
-    }
-
     fn read(text: &str) -> Parsed<FailureReport<'_>> {
         parse(text, None, &Limits::default()).unwrap()
     }
@@ -508,8 +499,8 @@ mod tests {
 
     #[test]
     fn reads_every_field_of_a_regular_report_without_a_quirk() {
-        let (text, message) = (sample!("regular.txt"), sample!("original.txt"));
-        let parsed = parse(text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap();
+        let (text, message) = (crate::sample("failure/regular.txt"), crate::sample("failure/original.txt"));
+        let parsed = parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap();
         assert_eq!(parsed.quirks.as_slice(), []);
         let report = parsed.report;
         assert_eq!(report.feedback_type, "auth-failure");
@@ -544,8 +535,9 @@ mod tests {
 
     #[test]
     fn reads_the_header_of_the_included_message() {
-        let (text, message) = (sample!("regular.txt"), sample!("original.txt"));
-        let report = parse(text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap().report;
+        let (text, message) = (crate::sample("failure/regular.txt"), crate::sample("failure/original.txt"));
+        let report =
+            parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap().report;
         let original = report.original.unwrap();
         assert_eq!(original.headers.len(), 8);
         assert_eq!(original.header("subject"), Some("Neues vom Dienst"));
@@ -556,8 +548,8 @@ mod tests {
 
     #[test]
     fn names_every_oddity_of_a_sloppy_report() {
-        let text = sample!("sloppy.txt");
-        let parsed = read(text);
+        let text = crate::sample("failure/sloppy.txt");
+        let parsed = read(&text);
         let report = &parsed.report;
         assert_eq!(report.feedback_type, "auth-failure");
         assert_eq!(report.auth_failure, Some(AuthFailureType::Dmarc));

@@ -440,12 +440,6 @@ mod tests {
 
     use super::*;
 
-    macro_rules! sample {
-        ($name:literal) => {
-            include_str!(concat!("../../../testdata/tlsrpt/", $name))
-        };
-    }
-
     fn one(payload: &str) -> Parsed<TlsReport<'_>> {
         let mut reports = parse(payload, &Limits::default());
         assert_eq!(reports.len(), 1, "{reports:?}");
@@ -477,8 +471,8 @@ mod tests {
 
     #[test]
     fn reads_a_regular_report_without_a_quirk_and_borrows_from_it() {
-        let text = sample!("regular.json");
-        let parsed = one(text);
+        let text = crate::sample("tlsrpt/regular.json");
+        let parsed = one(&text);
         assert_eq!(parsed.quirks.as_slice(), []);
         let report = parsed.report;
         assert!(matches!(report.organization_name, Cow::Borrowed("Beispiel Mail")));
@@ -495,8 +489,8 @@ mod tests {
 
     #[test]
     fn names_every_oddity_of_a_sloppy_report() {
-        let text = sample!("sloppy.json");
-        let parsed = one(text);
+        let text = crate::sample("tlsrpt/sloppy.json");
+        let parsed = one(&text);
         let report = &parsed.report;
         assert_eq!(report.organization_name, "Beispiel Zwei");
         assert_eq!((report.date_range.begin, report.date_range.end), (1_741_046_400, 1_741_132_800));

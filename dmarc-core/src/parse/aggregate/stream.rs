@@ -47,7 +47,17 @@ pub struct Stream<R> {
 impl<R: Read> Stream<R> {
     /// Reads from `source`, which needs no buffer.
     pub fn new(source: R, limits: &Limits) -> Self {
-        Self { window: Window::new(source), documents: Documents::new(limits), assembly: Assembly::default() }
+        Self::with_window(source, limits, WINDOW)
+    }
+
+    /// Reads at least `least` bytes at once; for tests, which must see every end of a window.
+    #[doc(hidden)]
+    pub fn with_window(source: R, limits: &Limits, least: usize) -> Self {
+        Self {
+            window: Window::new(source, least),
+            documents: Documents::new(limits),
+            assembly: Assembly::default(),
+        }
     }
 
     /// Reads the next report: hands each counted record to `each` and gives the rest, without counted records; `None`
@@ -139,15 +149,27 @@ struct Window<R> {
     at: usize,
     /// Whether the source has given everything.
     is_last: bool,
-    /// What was received and is not yet in `text`; the last character of it may be cut.
+    /// The least size of the window, in bytes.
+    least: usize,
+    /// Room for what is received; `held` bytes of it are a character that is cut.
     bytes: Vec<u8>,
+    held: usize,
     /// Whether the source failed.
     is_broken: bool,
 }
 
 impl<R: Read> Window<R> {
-    fn new(source: R) -> Self {
-        Self { source, text: String::new(), at: 0, is_last: false, bytes: Vec::new(), is_broken: false }
+    fn new(source: R, least: usize) -> Self {
+        Self {
+            source,
+            text: String::new(),
+            at: 0,
+            is_last: false,
+            least,
+            bytes: Vec::new(),
+            held: 0,
+            is_broken: false,
+        }
     }
 
     fn text(&self) -> &str {
@@ -158,7 +180,7 @@ impl<R: Read> Window<R> {
     fn fill(&mut self) -> Result<()> {
         self.text.drain(..self.at);
         self.at = 0;
-        let wanted = (2 * self.text.len()).max(WINDOW);
+        let wanted = (2 * self.text.len()).max(self.least);
         while self.text.len() < wanted && !self.is_last {
             self.receive()?;
         }
@@ -181,10 +203,10 @@ impl<R: Read> Window<R> {
     }
 
     fn receive(&mut self) -> Result<()> {
-        let held = self.bytes.len();
-        self.bytes.resize(held + WINDOW, 0);
+        // Four bytes more than the longest character that may be cut.
+        self.bytes.resize(self.least + 4, 0);
         let received = loop {
-            match self.source.read(self.bytes.get_mut(held..).unwrap_or_default()) {
+            match self.source.read(self.bytes.get_mut(self.held..).unwrap_or_default()) {
                 Ok(received) => break received,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -193,16 +215,21 @@ impl<R: Read> Window<R> {
                 }
             }
         };
-        self.bytes.truncate(held + received);
         self.is_last = received == 0;
-        let whole = match simdutf8::compat::from_utf8(&self.bytes) {
-            Ok(_) => self.bytes.len(),
-            Err(error) if error.error_len().is_none() && !self.is_last => error.valid_up_to(),
+        let filled = self.held + received;
+        let bytes = self.bytes.get(..filled).unwrap_or_default();
+        let whole = match simdutf8::compat::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if error.error_len().is_none() && !self.is_last => {
+                let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                simdutf8::basic::from_utf8(whole).unwrap_or_default()
+            }
             Err(error) => return Err(Error::new(ErrorKind::Encoding).with_source(error)),
         };
-        let text = self.bytes.get(..whole).and_then(|bytes| simdutf8::basic::from_utf8(bytes).ok());
-        self.text.push_str(text.unwrap_or_default());
-        self.bytes.drain(..whole);
+        self.text.push_str(whole);
+        let len = whole.len();
+        self.bytes.copy_within(len..filled, 0);
+        self.held = filled - len;
         Ok(())
     }
 }

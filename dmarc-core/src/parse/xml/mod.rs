@@ -8,6 +8,8 @@
 //! *Not supported, on purpose:* document type declarations (refused), entities beyond the five of XML and character
 //! references (kept as text), external schemas (never fetched).
 
+#[cfg(test)]
+mod oracle;
 mod scan;
 
 use std::borrow::Cow;
@@ -81,6 +83,8 @@ const ELEMENTS: [&str; 46] = [
 /// The name that stands for that of an empty element in the end that follows it; no end tag has it.
 const EMPTY: &str = "";
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The namespace of attributes such as `xsi:schemaLocation`, by its usual prefix.
 const SCHEMA_INSTANCE: &str = "xsi:";
 
@@ -129,6 +133,8 @@ pub(super) struct State {
     /// Where the window begins in the document, in bytes.
     pub(super) base: u64,
     elements: u64,
+    /// Length of the byte-order mark at the beginning, in bytes.
+    byte_order_mark: u64,
     /// Whether the end of an empty element is still to be given.
     is_end_due: bool,
     /// Names of the open elements around the window.
@@ -172,6 +178,7 @@ impl State {
             is_starved: false,
             base: 0,
             elements: 0,
+            byte_order_mark: 0,
             is_end_due: false,
             outer: Vec::new(),
             path: Vec::new(),
@@ -236,13 +243,15 @@ pub(super) struct Xml<'t, 's> {
     /// Whether nothing follows behind the window.
     is_last: bool,
     pub(super) state: &'s mut State,
+    /// Whether the name of the element that was just opened is in odd letter case: noted once that is read.
+    is_odd_case: bool,
     /// Elements that no dialect has at their place.
     pub(super) unknown: Vec<UnknownElement<'t>>,
 }
 
 impl<'t, 's> Xml<'t, 's> {
     pub(super) fn new(text: &'t str, is_last: bool, state: &'s mut State) -> Self {
-        Self { text, at: 0, is_last, state, unknown: Vec::new() }
+        Self { text, at: 0, is_last, state, is_odd_case: false, unknown: Vec::new() }
     }
 
     /// How much of the window was read, in bytes.
@@ -265,6 +274,8 @@ impl<'t, 's> Xml<'t, 's> {
                 self.state.outer.push(name.text.to_owned());
                 self.state.path.clear();
                 if element.name == "feedback" {
+                    self.is_odd_case = is_odd_case(name, &element);
+                    self.note_case();
                     self.enter_document(name, &element);
                     return Ok(Outer::Document);
                 }
@@ -274,24 +285,36 @@ impl<'t, 's> Xml<'t, 's> {
                 self.close(name)?;
             }
             Some(Token::Text(text) | Token::CData(text) | Token::Literal(text) | Token::Reference(text)) => {
+                if self.state.base + start as u64 == 0 && text.starts_with(BYTE_ORDER_MARK) {
+                    self.state.byte_order_mark = BYTE_ORDER_MARK.len_utf8() as u64;
+                }
                 let text = text.trim();
                 if !text.is_empty() && text != "\u{feff}" {
                     self.state.quirks.note(QuirkCode::StrayText, text);
                 }
             }
-            Some(Token::Doctype | Token::Nothing) => {}
+            Some(Token::Doctype | Token::Nothing) => {
+                let raw = self.text.get(start..).unwrap_or_default();
+                let is_late = self.state.base + start as u64 > self.state.byte_order_mark;
+                if self.state.elements == 0 && is_late && raw.starts_with("<?xml ") {
+                    self.state.quirks.note(QuirkCode::LateDeclaration, "");
+                }
+            }
         }
         Ok(Outer::Other)
     }
 
     /// Reads up to the next child element, a text that is not white space, or the end of the current element.
     pub(super) fn next_node(&mut self) -> Result<Node<'t>> {
+        self.note_case();
         loop {
             self.skip_space();
             let start = self.at;
             match self.inner_token()? {
                 Token::Start { name, attributes, .. } => {
-                    return Ok(Node::Child(self.open(name, attributes, start)?));
+                    let element = self.open(name, attributes, start)?;
+                    self.is_odd_case = is_odd_case(name, &element);
+                    return Ok(Node::Child(element));
                 }
                 Token::End(name) => {
                     self.close(name)?;
@@ -319,6 +342,7 @@ impl<'t, 's> Xml<'t, 's> {
 
     /// Reads the text of the current element to its end, as it is.
     pub(super) fn raw_text(&mut self) -> Result<Cow<'t, str>> {
+        self.note_case();
         if let Some(text) = self.plain_text() {
             self.at += text.len();
             self.check("text_bytes", text.len(), self.state.limits.text_bytes)?;
@@ -445,7 +469,17 @@ impl<'t, 's> Xml<'t, 's> {
         self.at = at;
     }
 
+    /// Notes the letter case of the current element, which is read and not set aside.
+    #[inline]
+    fn note_case(&mut self) {
+        if self.is_odd_case {
+            self.is_odd_case = false;
+            self.note_path(QuirkCode::LetterCase);
+        }
+    }
+
     fn skip(&mut self) -> Result<()> {
+        self.is_odd_case = false;
         let depth = self.state.path.len();
         while self.state.path.len() >= depth {
             let start = self.at;
@@ -668,6 +702,10 @@ fn resolve(name: &str) -> Option<Resolved> {
         "apos" => return Some(Resolved::Text("'")),
         _ => name.strip_prefix('#')?,
     };
+    // A number may begin with a sign elsewhere, but not here.
+    if code.contains('+') {
+        return None;
+    }
     let code = match code.strip_prefix(['x', 'X']) {
         Some(hex) => u32::from_str_radix(hex, 16).ok()?,
         None => code.parse().ok()?,
@@ -677,6 +715,11 @@ fn resolve(name: &str) -> Option<Resolved> {
 
 fn append<'t>(text: &mut Cow<'t, str>, more: Cow<'t, str>) {
     if text.is_empty() { *text = more } else { text.to_mut().push_str(&more) }
+}
+
+/// Whether the element is one of the dialects in another letter case.
+fn is_odd_case(name: Name<'_>, element: &Element<'_>) -> bool {
+    name.has_upper_case() && name.split().1 != element.name
 }
 
 /// The text without white space around it, which it rarely has.

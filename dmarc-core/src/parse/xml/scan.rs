@@ -121,8 +121,8 @@ fn markup(text: &str, is_last: bool) -> Scan<'_> {
     match text.as_bytes().get(1) {
         Some(b'/') => end_tag(text),
         Some(b'!') => declaration(text),
-        Some(b'?') => match memchr::memmem::find(text.as_bytes(), b"?>") {
-            Some(at) => Scan::Token(Token::Nothing, at + 2),
+        Some(b'?') => match memchr::memmem::find(text.as_bytes().get(2..).unwrap_or_default(), b"?>") {
+            Some(at) => Scan::Token(Token::Nothing, at + 4),
             None => Scan::Out,
         },
         Some(first) if is_name_start(*first) => start_tag(text),
@@ -227,6 +227,12 @@ fn is_name_start(byte: u8) -> bool {
 
 fn is_name(byte: u8) -> bool {
     class_of(byte) != 0
+}
+
+/// Whether `text` is the name of an element or attribute.
+#[cfg(test)]
+pub(super) fn is_name_text(text: &str) -> bool {
+    text.bytes().next().is_some_and(is_name_start) && text.bytes().all(is_name)
 }
 
 /// An attribute as it stands in a start tag.
@@ -335,6 +341,7 @@ mod tests {
 
     #[test]
     fn refuses_a_tag_in_a_tag_and_an_end_tag_without_name() {
+        assert_eq!(scan("<?>", true), Scan::Out);
         for text in ["<a <b>", "</>", "</ a>", "</a b>"] {
             assert_eq!(scan(text, true), Scan::Malformed, "{text}");
         }
