@@ -15,13 +15,13 @@ pub struct Limits {
     /// Default: 8 GiB.
     pub total_bytes: u64,
     /// What is held at once of the containers and texts of one message, as far as they cannot be read in pieces (all but
-    /// XML), in bytes after decompression. Default: 16 MiB.
+    /// XML), in bytes after decompression. Default: 8 MiB.
     pub held_bytes: u64,
     /// What [`read`](crate::read()) may return for one message, in bytes of memory; [`stream`](crate::stream()) holds no
     /// records and needs no such ceiling. Default: 32 MiB.
     pub reading_bytes: u64,
-    /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; real reports
-    /// reach 103. Default: 250.
+    /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; likewise for all
+    /// containers of a message together and each of its bytes. Real reports reach 103. Default: 250.
     pub ratio: u64,
     /// Containers inside containers (gzip, zip), counted from the MIME part or the file. Default: 3.
     pub nesting: u32,
@@ -31,9 +31,11 @@ pub struct Limits {
     pub parts: u64,
     /// Depth of XML elements, JSON values or MIME parts. Default: 32.
     pub depth: u32,
-    /// XML elements in one document; a record has about 25. Default: 20,000,000.
+    /// XML elements in one payload; a record has about 20. A comment, reference or CDATA section counts as two, a
+    /// deviation that is noted as four. Default: 20,000,000.
     pub elements: u64,
-    /// Attributes and namespace declarations of one XML element. Default: 64.
+    /// Attributes and namespace declarations of one XML element, and declarations of all elements that are open.
+    /// Default: 64.
     pub attributes: u64,
     /// One text, in bytes. Default: 64 KiB.
     pub text_bytes: u64,
@@ -45,8 +47,8 @@ pub struct Limits {
     pub records: u64,
     /// XML of one record, or of one other child of `feedback`, in bytes. Default: 4 MiB.
     pub record_bytes: u64,
-    /// XML of everything that is kept of the reports of one payload besides their counted records, in bytes.
-    /// Default: 4 MiB.
+    /// Everything that is kept of the reports of one payload besides their counted records: its XML and the memory it
+    /// takes beside that, in bytes. Default: 16 MiB.
     pub head_bytes: u64,
     /// Records of one report that cannot be counted. Default: 10,000.
     pub rejected_records: u64,
@@ -63,7 +65,7 @@ impl Default for Limits {
             message_bytes: 50 << 20,
             payload_bytes: 4 << 30,
             total_bytes: 8 << 30,
-            held_bytes: 16 << 20,
+            held_bytes: 8 << 20,
             reading_bytes: 32 << 20,
             ratio: 250,
             nesting: 3,
@@ -77,7 +79,7 @@ impl Default for Limits {
             reports: 1_000,
             records: 2_000_000,
             record_bytes: 4 << 20,
-            head_bytes: 4 << 20,
+            head_bytes: 16 << 20,
             rejected_records: 10_000,
             results: 1_000,
             extensions: 10_000,

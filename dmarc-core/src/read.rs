@@ -229,6 +229,10 @@ impl Visitor for Collector<'_> {
             self.records.resize_with(report + 1, Vec::new);
         }
         if let Some(records) = self.records.get_mut(report) {
+            if records.len() == records.capacity() {
+                // Not twice as much, as a list does by itself: old and new are in memory at once.
+                records.reserve_exact(records.len() / 8 + 16);
+            }
             records.push(std::mem::take(record).into_owned());
         }
         ControlFlow::Continue(())

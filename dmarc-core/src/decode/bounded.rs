@@ -25,15 +25,21 @@ pub(super) trait Inflate: Read {
 pub(super) struct Budget {
     /// Bytes that all containers of one message may still give.
     total: Cell<u64>,
+    /// Bytes that the ratio leaves to all containers of one message.
+    by_ratio: Cell<u64>,
     max_total: u64,
     max_payload: u64,
     max_ratio: u64,
 }
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// For a message of `received` bytes. What all its containers give together is bounded by the ratio too: else
+    /// entries that overlap, or containers in containers, would give it several times over.
+    pub(super) fn new(limits: &Limits, received: usize) -> Self {
+        let by_ratio = limits.ratio.saturating_mul(received as u64).max(RATIO_FROM);
         Self {
             total: Cell::new(limits.total_bytes),
+            by_ratio: Cell::new(by_ratio),
             max_total: limits.total_bytes,
             max_payload: limits.payload_bytes,
             max_ratio: limits.ratio,
@@ -42,7 +48,7 @@ impl Budget {
 
     /// Whether the message may give nothing more.
     pub(super) fn is_spent(&self) -> bool {
-        self.total.get() == 0
+        self.total.get() == 0 || self.by_ratio.get() == 0
     }
 }
 
@@ -61,11 +67,15 @@ impl<'b, R: Inflate> Bounded<'b, R> {
 
     /// Compares with every ceiling after `more` bytes have come out.
     fn account(&mut self, more: u64) -> Result<()> {
-        let Budget { total, max_total, max_payload, max_ratio } = self.budget;
+        let Budget { total, by_ratio, max_total, max_payload, max_ratio } = self.budget;
         self.given += more;
         total.set(total.get().saturating_sub(more));
+        by_ratio.set(by_ratio.get().saturating_sub(more));
         Limits::check("payload_bytes", self.given, *max_payload)?;
         if self.given > RATIO_FROM && self.given / (*max_ratio).max(1) >= self.source.taken().max(1) {
+            return Err(Error::limit("ratio", *max_ratio));
+        }
+        if by_ratio.get() == 0 {
             return Err(Error::limit("ratio", *max_ratio));
         }
         if self.budget.is_spent() {
@@ -168,7 +178,7 @@ mod tests {
     }
 
     fn inflate_alone(input: &[u8], limits: &Limits) -> Result<Vec<u8>> {
-        inflate(input, &Budget::new(limits), limits)
+        inflate(input, &Budget::new(limits, usize::MAX), limits)
     }
 
     #[test]
@@ -198,7 +208,7 @@ mod tests {
     #[test]
     fn stops_when_the_message_as_a_whole_gave_too_much() {
         let limits = Limits { total_bytes: 150_000, ..Limits::default() };
-        let budget = Budget::new(&limits);
+        let budget = Budget::new(&limits, usize::MAX);
         let one = gzip(&noise(100_000));
         inflate(&one, &budget, &limits).unwrap();
         let error = inflate(&one, &budget, &limits).unwrap_err();

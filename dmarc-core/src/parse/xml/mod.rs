@@ -31,6 +31,9 @@ const DMARC_NAMESPACES: [&str; 4] = [
 /// The name that stands for that of an empty element in the end that follows it; no end tag has it.
 const EMPTY: &str = "";
 
+/// Elements that cost as much as one deviation, which is named by its path.
+const QUIRK: u64 = 4;
+
 /// The namespace of attributes such as `xsi:schemaLocation`, by its usual prefix.
 const SCHEMA_INSTANCE: &str = "xsi:";
 
@@ -149,6 +152,12 @@ impl State {
     /// The namespace of the current document.
     pub(super) fn root_namespace(&self) -> Option<&str> {
         self.root.namespace.as_deref()
+    }
+
+    /// Compares the work that was done with the ceiling.
+    pub(super) fn check_work(&self) -> Result<()> {
+        let work = self.elements + QUIRK * self.quirks.total();
+        Limits::check("elements", work, self.limits.elements)
     }
 
     fn depth(&self) -> usize {
@@ -394,6 +403,12 @@ impl<'t, 's> Xml<'t, 's> {
             Scan::Token(Token::Doctype, _) => Err(self.error(ErrorKind::DoctypeForbidden)),
             Scan::Token(token, len) => {
                 self.at += len;
+                if matches!(
+                    token,
+                    Token::Nothing | Token::CData(_) | Token::Reference(_) | Token::Literal(_)
+                ) {
+                    self.state.elements += 2;
+                }
                 self.state.is_end_due = matches!(token, Token::Start { is_empty: true, .. });
                 Ok(Some(token))
             }
@@ -412,7 +427,8 @@ impl<'t, 's> Xml<'t, 's> {
     fn open(&mut self, name: &'t str, attributes: &'t str, start: usize) -> Result<Element<'t>> {
         self.state.elements += 1;
         let limits = &self.state.limits;
-        Limits::check("elements", self.state.elements, limits.elements)
+        self.state
+            .check_work()
             .and_then(|()| Limits::check("depth", self.state.depth() as u64 + 1, u64::from(limits.depth)))
             .and_then(|()| Limits::check("name_bytes", name.len() as u64, limits.name_bytes))
             .map_err(|error| error.at(self.state.base + start as u64))?;
@@ -467,6 +483,8 @@ impl<'t, 's> Xml<'t, 's> {
                 for name in [prefix, attribute.value] {
                     self.check("name_bytes", name.len(), self.state.limits.name_bytes)?;
                 }
+                let in_scope = self.state.declarations.len() + 1;
+                self.check("attributes", in_scope, self.state.limits.attributes)?;
                 self.state.declare(prefix, attribute.value);
             } else if name == "lang" || name == "xml:lang" {
                 lang = Some(Cow::Borrowed(attribute.value));
