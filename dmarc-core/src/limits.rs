@@ -18,7 +18,7 @@ pub struct Limits {
     /// XML), in bytes after decompression. Default: 8 MiB.
     pub held_bytes: u64,
     /// What [`read`](crate::read()) may return for one message, in bytes of memory; [`stream`](crate::stream()) holds no
-    /// records and needs no such ceiling. Default: 32 MiB.
+    /// records and needs no such ceiling. Default: 22 MiB.
     pub reading_bytes: u64,
     /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; likewise for all
     /// containers of a message together and each of its bytes. Real reports reach 103. Default: 250.
@@ -66,7 +66,7 @@ impl Default for Limits {
             payload_bytes: 4 << 30,
             total_bytes: 8 << 30,
             held_bytes: 8 << 20,
-            reading_bytes: 32 << 20,
+            reading_bytes: 22 << 20,
             ratio: 250,
             nesting: 3,
             entries: 64,

@@ -53,6 +53,17 @@ pub enum Found {
     ErrorReport(ErrorReport<'static>),
 }
 
+impl Found {
+    /// About how much memory this takes beside counted records, in bytes.
+    fn memory(&self) -> u64 {
+        match self {
+            Self::Report(parsed) => parsed.quirks.memory() + parsed.report.memory(),
+            Self::OtherFeedback(text) => text.len() as u64,
+            Self::Refused(_) | Self::ErrorReport(_) => 256,
+        }
+    }
+}
+
 /// Reads every report of a message, container or payload.
 ///
 /// Content decides what the bytes are; names and media types never do. Whatever is no report, and claims to be none,
@@ -241,6 +252,16 @@ impl Visitor for Collector<'_> {
     fn part(&mut self, part: &str, found: Vec<Found>) {
         let mut records = std::mem::take(&mut self.records).into_iter();
         for mut found in found {
+            let memory = found.memory() + (size_of::<Outcome>() + part.len()) as u64;
+            match self.left.checked_sub(memory) {
+                Some(left) => self.left = left,
+                None if self.left == 0 => return,
+                // The last that is given says why there is no more.
+                None => {
+                    self.left = 0;
+                    found = Found::Refused(Error::limit("reading_bytes", self.limits.reading_bytes));
+                }
+            }
             match &mut found {
                 Found::Report(Parsed { report: Report::Aggregate(report), .. }) => {
                     report.records = records.next().unwrap_or_default();

@@ -455,6 +455,16 @@ pub struct UnknownElement<'a> {
 }
 
 impl AggregateReport<'_> {
+    /// About how much memory the report takes beside its counted records, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let errors = &self.report_metadata.errors;
+        size_of::<Self>() as u64
+            + errors.iter().map(|error| (size_of_val(error) + error.text.len() + 16) as u64).sum::<u64>()
+            + self.extension.iter().map(Extension::memory).sum::<u64>()
+            + self.unknown.iter().map(UnknownElement::memory).sum::<u64>()
+            + self.rejected_records.iter().map(|rejected| rejected.record.memory() + 64).sum::<u64>()
+    }
+
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
     pub fn into_owned(self) -> AggregateReport<'static> {

@@ -117,8 +117,7 @@ pub(crate) fn base64(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The header of a mail without the empty line behind it.
-pub(crate) const MAIL: &str =
-    "From: reports@receiver.example\r\nTo: dmarc@example.org\r\nDate: Mon, 01 Jan 2024 01:00:00 +0100\r\n\
+pub(crate) const MAIL: &str = "From: reports@receiver.example\r\nTo: dmarc@example.org\r\nDate: Mon, 01 Jan 2024 01:00:00 +0100\r\n\
      MIME-Version: 1.0\r\n";
 
 /// A mail whose parts have the given header fields and bodies.

@@ -403,10 +403,8 @@ impl<'t, 's> Xml<'t, 's> {
             Scan::Token(Token::Doctype, _) => Err(self.error(ErrorKind::DoctypeForbidden)),
             Scan::Token(token, len) => {
                 self.at += len;
-                if matches!(
-                    token,
-                    Token::Nothing | Token::CData(_) | Token::Reference(_) | Token::Literal(_)
-                ) {
+                if matches!(token, Token::Nothing | Token::CData(_) | Token::Reference(_) | Token::Literal(_))
+                {
                     self.state.elements += 2;
                 }
                 self.state.is_end_due = matches!(token, Token::Start { is_empty: true, .. });
