@@ -66,6 +66,11 @@ impl Quirks {
         }
     }
 
+    /// About how much memory the list takes, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.0.iter().map(|quirk| (size_of::<Quirk>() + quirk.detail.len() + 16) as u64).sum()
+    }
+
     /// Whether `code` was met.
     pub fn contains(&self, code: QuirkCode) -> bool {
         self.0.iter().any(|quirk| quirk.code == code)
@@ -83,6 +88,8 @@ pub(crate) struct Journal {
     pub(crate) quirks: Quirks,
     /// The places in the list of what was noted since the mark.
     noted: Vec<u8>,
+    /// How often anything was noted, of this document and those before it.
+    total: u64,
 }
 
 impl Journal {
@@ -90,6 +97,7 @@ impl Journal {
     pub(crate) fn note(&mut self, code: QuirkCode, detail: impl AsRef<str>) {
         let at = self.quirks.place(code, detail.as_ref());
         // The list is shorter than that.
+        self.total += 1;
         self.noted.push(u8::try_from(at).unwrap_or(u8::MAX));
     }
 
@@ -100,6 +108,7 @@ impl Journal {
 
     /// Takes back what was noted since the mark.
     pub(crate) fn roll_back(&mut self) {
+        self.total = self.total.saturating_sub(self.noted.len() as u64);
         for at in self.noted.drain(..) {
             if let Some(quirk) = self.quirks.0.get_mut(usize::from(at)) {
                 quirk.count -= 1;
@@ -108,6 +117,11 @@ impl Journal {
         while self.quirks.0.last().is_some_and(|quirk| quirk.count == 0) {
             self.quirks.0.pop();
         }
+    }
+
+    /// How often anything was noted so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Gives everything that was noted, and starts anew.

@@ -53,6 +53,17 @@ pub enum Found {
     ErrorReport(ErrorReport<'static>),
 }
 
+impl Found {
+    /// About how much memory this takes beside counted records, in bytes.
+    fn memory(&self) -> u64 {
+        match self {
+            Self::Report(parsed) => parsed.quirks.memory() + parsed.report.memory(),
+            Self::OtherFeedback(text) => text.len() as u64,
+            Self::Refused(_) | Self::ErrorReport(_) => 256,
+        }
+    }
+}
+
 /// Reads every report of a message, container or payload.
 ///
 /// Content decides what the bytes are; names and media types never do. Whatever is no report, and claims to be none,
@@ -121,6 +132,7 @@ pub trait Visitor {
 /// assert_eq!(count.messages, 7);
 /// ```
 pub fn stream(input: &[u8], limits: &Limits, visitor: &mut dyn Visitor) -> Option<MessageInfo> {
+    let limits = &limits.for_message(input.len());
     decode::payloads(input, limits, &mut |piece, message| {
         let part = piece.part;
         let mut found = find(piece, limits, visitor);
@@ -233,6 +245,10 @@ impl Visitor for Collector<'_> {
             self.records.resize_with(report + 1, Vec::new);
         }
         if let Some(records) = self.records.get_mut(report) {
+            if records.len() == records.capacity() {
+                // Not twice as much, as a list does by itself: old and new are in memory at once.
+                records.reserve_exact(records.len() / 8 + 16);
+            }
             records.push(std::mem::take(record).into_owned());
         }
         ControlFlow::Continue(())
@@ -241,6 +257,16 @@ impl Visitor for Collector<'_> {
     fn part(&mut self, part: &str, found: Vec<Found>) {
         let mut records = std::mem::take(&mut self.records).into_iter();
         for mut found in found {
+            let memory = found.memory() + (size_of::<Outcome>() + part.len()) as u64;
+            match self.left.checked_sub(memory) {
+                Some(left) => self.left = left,
+                None if self.left == 0 => return,
+                // The last that is given says why there is no more.
+                None => {
+                    self.left = 0;
+                    found = Found::Refused(Error::limit("reading_bytes", self.limits.reading_bytes));
+                }
+            }
             match &mut found {
                 Found::Report(Parsed { report: Report::Aggregate(report), .. }) => {
                     report.records = records.next().unwrap_or_default();

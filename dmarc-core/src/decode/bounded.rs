@@ -20,29 +20,33 @@ pub(super) trait Inflate: Read {
     fn taken(&self) -> u64;
 }
 
-/// What may still be inflated.
+/// What all containers of one message gave, and what they may.
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// Bytes that all containers of one message may still give.
-    total: Cell<u64>,
+    given: Cell<u64>,
+    /// What the ratio allows to all of them together: else entries that overlap, or containers in containers, would give
+    /// it several times over.
+    max_by_ratio: u64,
     max_total: u64,
     max_payload: u64,
     max_ratio: u64,
 }
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// For a message of `received` bytes.
+    pub(super) fn new(limits: &Limits, received: usize) -> Self {
         Self {
-            total: Cell::new(limits.total_bytes),
+            given: Cell::new(0),
+            max_by_ratio: limits.ratio.saturating_mul(received as u64).max(RATIO_FROM),
             max_total: limits.total_bytes,
             max_payload: limits.payload_bytes,
             max_ratio: limits.ratio,
         }
     }
 
-    /// Whether the message may give nothing more.
+    /// Whether the message gave too much.
     pub(super) fn is_spent(&self) -> bool {
-        self.total.get() == 0
+        self.given.get() > self.max_total.min(self.max_by_ratio)
     }
 }
 
@@ -61,15 +65,14 @@ impl<'b, R: Inflate> Bounded<'b, R> {
 
     /// Compares with every ceiling after `more` bytes have come out.
     fn account(&mut self, more: u64) -> Result<()> {
-        let Budget { total, max_total, max_payload, max_ratio } = self.budget;
+        let Budget { given: all, max_by_ratio, max_total, max_payload, max_ratio } = self.budget;
         self.given += more;
-        total.set(total.get().saturating_sub(more));
+        all.set(all.get().saturating_add(more));
         Limits::check("payload_bytes", self.given, *max_payload)?;
-        if self.given > RATIO_FROM && self.given / (*max_ratio).max(1) >= self.source.taken().max(1) {
+        Limits::check("total_bytes", all.get(), *max_total)?;
+        let allowed = max_ratio.saturating_mul(self.source.taken()).max(RATIO_FROM);
+        if self.given > allowed || all.get() > *max_by_ratio {
             return Err(Error::limit("ratio", *max_ratio));
-        }
-        if self.budget.is_spent() {
-            return Err(Error::limit("total_bytes", *max_total));
         }
         Ok(())
     }
@@ -96,11 +99,13 @@ pub(super) fn collect(
     max: u64,
     limits: &Limits,
 ) -> Result<Vec<u8>> {
-    while fill(source, &mut held, STEP)? > 0 {
+    loop {
         Limits::check("held_bytes", held.len() as u64, max)
             .map_err(|_| Error::limit("held_bytes", limits.held_bytes))?;
+        if fill(source, &mut held, STEP)? == 0 {
+            return Ok(held);
+        }
     }
-    Ok(held)
 }
 
 /// Reads `source` to its end and keeps nothing.
@@ -168,7 +173,7 @@ mod tests {
     }
 
     fn inflate_alone(input: &[u8], limits: &Limits) -> Result<Vec<u8>> {
-        inflate(input, &Budget::new(limits), limits)
+        inflate(input, &Budget::new(limits, usize::MAX), limits)
     }
 
     #[test]
@@ -198,7 +203,7 @@ mod tests {
     #[test]
     fn stops_when_the_message_as_a_whole_gave_too_much() {
         let limits = Limits { total_bytes: 150_000, ..Limits::default() };
-        let budget = Budget::new(&limits);
+        let budget = Budget::new(&limits, usize::MAX);
         let one = gzip(&noise(100_000));
         inflate(&one, &budget, &limits).unwrap();
         let error = inflate(&one, &budget, &limits).unwrap_err();

@@ -252,11 +252,14 @@ fn split<'a>(body: &'a [u8], boundary: &[u8], max: u64) -> Vec<&'a [u8]> {
     let mut parts = Vec::new();
     let mut start = None;
     for at in memmem::find_iter(body, &delimiter) {
-        let is_line_start = at == 0 || body.get(at - 1) == Some(&b'\n');
+        // First of all: the rest of the line would be searched again for each boundary that stands in it.
+        if at > 0 && body.get(at - 1) != Some(&b'\n') {
+            continue;
+        }
         let after = at + delimiter.len();
         let line = body.get(after..).and_then(first_line).unwrap_or_default();
         let (is_last, rest) = line.strip_prefix(b"--").map_or((false, line), |rest| (true, rest));
-        if !is_line_start || !rest.trim_ascii().is_empty() {
+        if !rest.trim_ascii().is_empty() {
             continue;
         }
         if let Some(part) = start.and_then(|start| body.get(start..at)) {

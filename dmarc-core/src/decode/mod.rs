@@ -61,7 +61,7 @@ pub(crate) fn payloads(
     limits: &Limits,
     each: &mut dyn FnMut(Piece<'_>, Option<&MessageInfo>),
 ) -> Option<MessageInfo> {
-    let budget = Budget::new(limits);
+    let budget = Budget::new(limits, input.len());
     let mut walk = Walk { limits, budget: &budget, parts: 0, message: None, each };
     let item = Item::default();
     if let Err(error) = Limits::check("message_bytes", input.len() as u64, limits.message_bytes) {

@@ -455,6 +455,16 @@ pub struct UnknownElement<'a> {
 }
 
 impl AggregateReport<'_> {
+    /// About how much memory the report takes beside its counted records, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let errors = &self.report_metadata.errors;
+        size_of::<Self>() as u64
+            + errors.iter().map(|error| (size_of_val(error) + error.text.len() + 16) as u64).sum::<u64>()
+            + self.extension.iter().map(Extension::memory).sum::<u64>()
+            + self.unknown.iter().map(UnknownElement::memory).sum::<u64>()
+            + self.rejected_records.iter().map(|rejected| rejected.record.memory() + 64).sum::<u64>()
+    }
+
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
     pub fn into_owned(self) -> AggregateReport<'static> {
@@ -529,7 +539,6 @@ impl Record<'_> {
         const ALLOCATION: usize = 16;
         let text = |text: &str| text.len() + ALLOCATION;
         let note = |note: &Option<Text<'_>>| note.as_ref().map_or(0, |note| text(&note.text) + ALLOCATION);
-        let xml = |xml: &str| text(xml) + 8 * ALLOCATION;
         let Self { row, identifiers, auth_results, extensions, unknown } = self;
         let reasons = &row.policy_evaluated.reasons;
         let mut bytes = size_of::<Self>() + text(identifiers.header_from.as_str());
@@ -545,9 +554,24 @@ impl Record<'_> {
         for spf in &auth_results.spf {
             bytes += size_of_val(spf) + text(spf.domain.as_str()) + note(&spf.human_result);
         }
-        bytes += extensions.iter().map(|e| xml(&e.xml) + text(&e.name)).sum::<usize>();
-        bytes += unknown.iter().map(|e| xml(&e.xml) + text(&e.path)).sum::<usize>();
-        bytes as u64
+        let extensions: u64 = extensions.iter().map(Extension::memory).sum();
+        let unknown: u64 = unknown.iter().map(UnknownElement::memory).sum();
+        bytes as u64 + extensions + unknown
+    }
+}
+
+impl Extension<'_> {
+    /// About how much memory the element takes once it is detached, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let namespace = self.namespace.as_deref().map_or(0, str::len);
+        (size_of::<Self>() + self.name.len() + namespace + self.xml.len() + 48) as u64
+    }
+}
+
+impl UnknownElement<'_> {
+    /// About how much memory the element takes once it is detached, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        (size_of::<Self>() + self.path.len() + self.xml.len() + 32) as u64
     }
 }
 

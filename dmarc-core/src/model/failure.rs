@@ -182,6 +182,17 @@ impl OriginalMessage<'_> {
 }
 
 impl FailureReport<'_> {
+    /// About how much memory the report takes, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let fields = |fields: &[(Cow<'_, str>, Cow<'_, str>)]| -> usize {
+            fields.iter().map(|(name, value)| name.len() + value.len() + 80).sum()
+        };
+        let results = self.authentication_results.iter().flat_map(|field| &field.results);
+        let results = results.map(|result| size_of_val(result) + fields(&result.properties)).sum::<usize>();
+        let headers = self.original.as_ref().map_or(0, |original| fields(&original.headers));
+        (size_of::<Self>() + results + headers + fields(&self.other_fields)) as u64
+    }
+
     /// The bytes of `DKIM-Canonicalized-Header`; `None` where it is absent or no base64.
     #[must_use]
     pub fn canonicalized_header(&self) -> Option<Vec<u8>> {

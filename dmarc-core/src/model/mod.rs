@@ -38,6 +38,15 @@ impl Report<'_> {
         }
     }
 
+    /// About how much memory the report takes beside its counted records, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        match self {
+            Self::Aggregate(report) => report.memory(),
+            Self::Failure(report) => report.memory(),
+            Self::Tls(report) => report.memory(),
+        }
+    }
+
     /// Detaches the report from the payload that it borrows from.
     #[must_use]
     pub fn into_owned(self) -> Report<'static> {

@@ -185,6 +185,19 @@ pub struct TlsFailure<'a> {
 }
 
 impl<'a> TlsReport<'a> {
+    /// About how much memory the report takes, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let texts = |list: &[Cow<'_, str>]| list.iter().map(|text| text.len() + 40).sum::<usize>();
+        let policies = self.policies.iter().map(|result| {
+            let details = size_of_val(result.failure_details.as_slice()) + 64 * result.failure_details.len();
+            size_of_val(result)
+                + details
+                + texts(&result.policy.policy_string)
+                + texts(&result.policy.mx_host)
+        });
+        (size_of::<Self>() + policies.sum::<usize>()) as u64
+    }
+
     /// The domains that its policies are about, in their order and as often as they stand there.
     pub fn policy_domains(&self) -> impl Iterator<Item = &str> {
         self.policies.iter().filter_map(|result| self.domain_of(&result.policy)).map(Domain::as_str)

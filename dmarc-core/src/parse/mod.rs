@@ -75,7 +75,8 @@ pub(crate) fn has_feedback_element(text: &str) -> bool {
     let bytes = text.as_bytes();
     memchr::memchr_iter(b'<', bytes).any(|at| {
         let tag = bytes.get(at + 1..).unwrap_or_default();
-        let end = tag.iter().take(80).position(|b| matches!(b, b'>' | b'/') || b.is_ascii_whitespace());
+        let end =
+            tag.iter().take(80).position(|b| matches!(b, b'<' | b'>' | b'/') || b.is_ascii_whitespace());
         let name = end.and_then(|end| tag.get(..end)).unwrap_or_default();
         let local = name
             .iter()

@@ -9,6 +9,7 @@ use super::dialect;
 use super::elements::Elements;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
+use crate::model::AggregateReport;
 use crate::model::aggregate::{
     DkimAuthResult, Extension, NAMESPACE, PolicyOverrideReason, PolicyPublished, Record, RejectedRecord,
     ReportMetadata, SpfAuthResult, UnknownElement,
@@ -35,6 +36,17 @@ pub(super) enum Step<'t> {
 }
 
 impl Step<'_> {
+    /// What the step keeps in memory besides its XML, in bytes; far more where there is little XML.
+    fn overhead(&self) -> u64 {
+        match self {
+            Self::Extensions(list) => list.iter().map(Extension::memory).sum(),
+            Self::Rejected(record) => record.record.memory() + 64,
+            Self::Metadata(metadata) => size_of_val(metadata.errors.as_slice()) as u64,
+            Self::Ended(quirks) => size_of::<AggregateReport<'_>>() as u64 + quirks.memory(),
+            _ => 0,
+        }
+    }
+
     /// Detaches what the step gave from the window.
     pub(super) fn into_owned(self) -> Step<'static> {
         match self {
@@ -135,6 +147,7 @@ impl Documents {
         match result {
             Ok((step, unknown, len)) => {
                 self.state.base += len as u64;
+                self.state.check_work().map_err(|error| error.at(self.state.base))?;
                 Ok(Taken { step: Some(step), unknown, len: space + len })
             }
             Err(_) if self.state.is_starved && !is_cut => {
@@ -178,7 +191,7 @@ impl Documents {
             Step::Ended(_) => self.current = None,
             _ => current.keep(extensions, unknown.len() as u64, &self.state.limits)?,
         }
-        self.kept += len as u64;
+        self.kept += len as u64 + step.overhead() + unknown.iter().map(UnknownElement::memory).sum::<u64>();
         Limits::check("head_bytes", self.kept, self.state.limits.head_bytes)?;
         Ok((step, unknown, len))
     }

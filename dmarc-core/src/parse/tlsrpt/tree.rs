@@ -84,8 +84,15 @@ impl Place {
 
 /// Reads every document of `payload` and hands each report to `take`; tells whether something else follows them.
 pub(super) fn read<'a>(payload: &'a str, limits: &Limits, take: &mut dyn FnMut(Read<'a>)) -> Result<bool> {
-    let mut budget =
-        Budget { limits, elements: 0, reports: 0, records: 0, exceeded: None, quirks: Quirks::default() };
+    let mut budget = Budget {
+        limits,
+        elements: 0,
+        reports: 0,
+        records: 0,
+        kept: 0,
+        exceeded: None,
+        quirks: Quirks::default(),
+    };
     let mut rest = payload.trim_start_matches('\u{feff}');
     loop {
         let base = payload.len() - rest.len();
@@ -116,12 +123,19 @@ fn offset_of(text: &str, error: &serde_json::Error) -> usize {
     (line + error.column().saturating_sub(1)).min(text.len())
 }
 
+/// What a value takes in memory, with the place that a list reserves for it, in bytes.
+const VALUE: u64 = 64;
+/// What an object takes beside its values: a list has room for four at once.
+const OBJECT: u64 = 192;
+
 /// What has been spent of the limits.
 struct Budget<'l> {
     limits: &'l Limits,
     elements: u64,
     reports: u64,
     records: u64,
+    /// About how much memory the values take that are kept, in bytes.
+    kept: u64,
     exceeded: Option<Error>,
     quirks: Quirks,
 }
@@ -138,6 +152,11 @@ impl Budget<'_> {
     fn element<E: serde::de::Error>(&mut self) -> Result<(), E> {
         self.elements += 1;
         self.check("elements", self.elements, self.limits.elements)
+    }
+
+    fn keep<E: serde::de::Error>(&mut self, bytes: u64) -> Result<(), E> {
+        self.kept += bytes;
+        self.check("head_bytes", self.kept, self.limits.head_bytes)
     }
 
     fn depth<E: serde::de::Error>(&mut self, depth: u32) -> Result<(), E> {
@@ -235,6 +254,9 @@ impl<'a> DeserializeSeed<'a> for Node<'_, '_> {
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Value<'a>, D::Error> {
         self.budget.element()?;
+        if self.keeps() {
+            self.budget.keep(VALUE)?;
+        }
         json.deserialize_any(self)
     }
 }
@@ -297,6 +319,9 @@ impl<'a> Visitor<'a> for Node<'_, '_> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Value<'a>, A::Error> {
         self.budget.depth(self.depth)?;
+        if self.keeps() {
+            self.budget.keep(OBJECT)?;
+        }
         let mut object: Vec<(&'static str, Value<'a>)> = Vec::new();
         while let Some(known) = map.next_key_seed(Key { budget: &mut *self.budget, place: self.place })? {
             let place = known.map_or(Place::Nowhere, |(_, place)| place);

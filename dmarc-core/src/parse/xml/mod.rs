@@ -85,6 +85,9 @@ const EMPTY: &str = "";
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// Elements that cost as much as one deviation, which is named by its path.
+const QUIRK: u64 = 4;
+
 /// The namespace of attributes such as `xsi:schemaLocation`, by its usual prefix.
 const SCHEMA_INSTANCE: &str = "xsi:";
 
@@ -135,6 +138,8 @@ pub(super) struct State {
     elements: u64,
     /// Length of the byte-order mark at the beginning, in bytes.
     byte_order_mark: u64,
+    /// Whether any element was met.
+    has_root: bool,
     /// Whether the end of an empty element is still to be given.
     is_end_due: bool,
     /// Names of the open elements around the window.
@@ -179,6 +184,7 @@ impl State {
             base: 0,
             elements: 0,
             byte_order_mark: 0,
+            has_root: false,
             is_end_due: false,
             outer: Vec::new(),
             path: Vec::new(),
@@ -206,6 +212,15 @@ impl State {
     /// The namespace of the current document.
     pub(super) fn root_namespace(&self) -> Option<&str> {
         self.root.namespace.as_deref()
+    }
+
+    /// Compares the work that was done with the ceiling.
+    pub(super) fn check_work(&self) -> Result<()> {
+        Limits::check("elements", self.work(), self.limits.elements)
+    }
+
+    fn work(&self) -> u64 {
+        self.elements + QUIRK * self.quirks.total()
     }
 
     fn depth(&self) -> usize {
@@ -271,6 +286,7 @@ impl<'t, 's> Xml<'t, 's> {
             }
             Some(Token::Start { name, attributes, .. }) => {
                 let element = self.open(name, attributes, start)?;
+                self.state.has_root = true;
                 self.state.outer.push(name.text.to_owned());
                 self.state.path.clear();
                 if element.name == "feedback" {
@@ -296,7 +312,7 @@ impl<'t, 's> Xml<'t, 's> {
             Some(Token::Doctype | Token::Nothing) => {
                 let raw = self.text.get(start..).unwrap_or_default();
                 let is_late = self.state.base + start as u64 > self.state.byte_order_mark;
-                if self.state.elements == 0 && is_late && raw.starts_with("<?xml ") {
+                if !self.state.has_root && is_late && raw.starts_with("<?xml ") {
                     self.state.quirks.note(QuirkCode::LateDeclaration, "");
                 }
             }
@@ -515,6 +531,10 @@ impl<'t, 's> Xml<'t, 's> {
             Scan::Token(Token::Doctype, _) => Err(self.error(ErrorKind::DoctypeForbidden)),
             Scan::Token(token, len) => {
                 self.at += len;
+                if matches!(token, Token::Nothing | Token::CData(_) | Token::Reference(_) | Token::Literal(_))
+                {
+                    self.state.elements += 2;
+                }
                 self.state.is_end_due = matches!(token, Token::Start { is_empty: true, .. });
                 Ok(Some(token))
             }
@@ -535,7 +555,7 @@ impl<'t, 's> Xml<'t, 's> {
         self.state.elements += 1;
         let limits = &self.state.limits;
         let depth = self.state.depth() as u64 + 1;
-        if self.state.elements > limits.elements
+        if self.state.work() > limits.elements
             || depth > u64::from(limits.depth)
             || name.text.len() as u64 > limits.name_bytes
         {
@@ -560,7 +580,7 @@ impl<'t, 's> Xml<'t, 's> {
     #[cold]
     fn too_much(&self, name: &str, depth: u64) -> Error {
         let limits = &self.state.limits;
-        if self.state.elements > limits.elements {
+        if self.state.work() > limits.elements {
             Error::limit("elements", limits.elements)
         } else if depth > u64::from(limits.depth) {
             Error::limit("depth", u64::from(limits.depth))
@@ -613,6 +633,8 @@ impl<'t, 's> Xml<'t, 's> {
                 for name in [prefix, attribute.value] {
                     self.check("name_bytes", name.len(), self.state.limits.name_bytes)?;
                 }
+                let in_scope = self.state.declarations.len() + 1;
+                self.check("attributes", in_scope, self.state.limits.attributes)?;
                 self.state.declare(prefix, attribute.value);
             } else if name == "lang" || name == "xml:lang" {
                 lang = Some(attribute.value);
