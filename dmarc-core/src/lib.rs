@@ -89,15 +89,10 @@ pub mod parse;
 pub mod quirk;
 pub mod read;
 pub mod record;
+#[cfg(test)]
+mod testdata;
 pub mod time;
 pub mod write;
-
-/// A file of `testdata`, which the package does not hold: read when a test runs.
-#[cfg(test)]
-pub(crate) fn sample(name: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 pub use decode::MessageInfo;
 pub use domain::Domain;

@@ -503,7 +503,7 @@ mod tests {
     fn reports() -> Vec<TlsReport<'static>> {
         let mut reports: Vec<TlsReport<'static>> = Vec::new();
         for name in ["tlsrpt/regular.json", "tlsrpt/sloppy.json"] {
-            let text = crate::sample(name);
+            let text = crate::testdata::sample(name);
             let parsed = parse::tlsrpt::parse(&text, &Limits::default()).into_iter().flatten();
             reports.extend(parsed.map(|parsed| parsed.report.into_owned()));
         }

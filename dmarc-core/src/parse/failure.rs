@@ -499,7 +499,8 @@ mod tests {
 
     #[test]
     fn reads_every_field_of_a_regular_report_without_a_quirk() {
-        let (text, message) = (crate::sample("failure/regular.txt"), crate::sample("failure/original.txt"));
+        let (text, message) =
+            (crate::testdata::sample("failure/regular.txt"), crate::testdata::sample("failure/original.txt"));
         let parsed = parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap();
         assert_eq!(parsed.quirks.as_slice(), []);
         let report = parsed.report;
@@ -535,7 +536,8 @@ mod tests {
 
     #[test]
     fn reads_the_header_of_the_included_message() {
-        let (text, message) = (crate::sample("failure/regular.txt"), crate::sample("failure/original.txt"));
+        let (text, message) =
+            (crate::testdata::sample("failure/regular.txt"), crate::testdata::sample("failure/original.txt"));
         let report =
             parse(&text, Some(Included::new(message.as_bytes())), &Limits::default()).unwrap().report;
         let original = report.original.unwrap();
@@ -548,7 +550,7 @@ mod tests {
 
     #[test]
     fn names_every_oddity_of_a_sloppy_report() {
-        let text = crate::sample("failure/sloppy.txt");
+        let text = crate::testdata::sample("failure/sloppy.txt");
         let parsed = read(&text);
         let report = &parsed.report;
         assert_eq!(report.feedback_type, "auth-failure");

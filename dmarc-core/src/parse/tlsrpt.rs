@@ -471,7 +471,7 @@ mod tests {
 
     #[test]
     fn reads_a_regular_report_without_a_quirk_and_borrows_from_it() {
-        let text = crate::sample("tlsrpt/regular.json");
+        let text = crate::testdata::sample("tlsrpt/regular.json");
         let parsed = one(&text);
         assert_eq!(parsed.quirks.as_slice(), []);
         let report = parsed.report;
@@ -489,7 +489,7 @@ mod tests {
 
     #[test]
     fn names_every_oddity_of_a_sloppy_report() {
-        let text = crate::sample("tlsrpt/sloppy.json");
+        let text = crate::testdata::sample("tlsrpt/sloppy.json");
         let parsed = one(&text);
         let report = &parsed.report;
         assert_eq!(report.organization_name, "Beispiel Zwei");
