@@ -193,11 +193,11 @@ fn aggregate_reports(
     {
         results.push(result);
     }
-    let has_failed = results.last().is_some_and(Result::is_err);
-    if has_failed && stream.is_broken() {
-        // Damage that shows late may have been there before.
-        results.drain(..results.len() - 1);
-    } else if has_failed && !stream.is_report() {
+    let error = results.last().and_then(|result| result.as_ref().err()).map(Error::kind);
+    if stream.is_broken() || error == Some(ErrorKind::Stopped) {
+        // What was not read to its end can be damaged, and damage that shows late may have been there before.
+        results.drain(..results.len().saturating_sub(1));
+    } else if error.is_some() && !stream.is_report() {
         return Vec::new();
     } else if let Err(error) = decode::drain(source) {
         results = vec![Err(error)];

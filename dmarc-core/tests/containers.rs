@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
-use dmarc_core::{Domain, Found, Limits, QuirkCode, Reading, Report, read};
+use dmarc_core::model::aggregate::Record;
+use dmarc_core::{
+    AggregateReport, Domain, ErrorKind, Found, Limits, QuirkCode, Reading, Report, Visitor, read, stream,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -192,4 +196,41 @@ proptest! {
     fn never_panics_whatever_the_bytes(input in proptest::collection::vec(any::<u8>(), 0..2_000)) {
         read(&input, &Limits::default());
     }
+}
+
+#[test]
+fn gives_no_report_of_a_file_whose_checksum_is_wrong_however_whole_it_looks() {
+    let mut file = gzip(&[report_with_id("1"), report_with_id("2")].concat());
+    let checksum = file.len() - 8;
+    file[checksum] ^= 1;
+    let outcomes = read(&file, &Limits::default()).outcomes;
+    let [outcome] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+    let Found::Refused(error) = &outcome.found else { panic!("{outcome:?}") };
+    assert_eq!(error.kind(), ErrorKind::Decompress);
+}
+
+/// Wants no record of the second report.
+#[derive(Default)]
+struct First(Vec<Found>);
+
+impl Visitor for First {
+    fn record(&mut self, report: usize, _: &AggregateReport<'_>, _: &mut Record<'_>) -> ControlFlow<()> {
+        if report == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn part(&mut self, _: &str, found: Vec<Found>) {
+        self.0 = found;
+    }
+}
+
+#[test]
+fn refuses_a_part_whose_records_are_not_wanted() {
+    let mut first = First::default();
+    let text = [report_with_id("1"), report_with_id("2")].concat();
+    assert!(stream(text.as_bytes(), &Limits::default(), &mut first).is_none());
+    assert!(
+        matches!(first.0.as_slice(), [Found::Refused(error)] if error.kind() == ErrorKind::Stopped),
+        "{:?}",
+        first.0
+    );
 }

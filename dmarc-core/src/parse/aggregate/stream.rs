@@ -50,8 +50,8 @@ impl<R: Read> Stream<R> {
         Self::with_window(source, limits, WINDOW)
     }
 
-    /// Reads at least `least` bytes at once; for tests, which must see every end of a window.
-    #[doc(hidden)]
+    /// Reads from `source`, with at least so many bytes of text in memory as `least` says; [`new`](Self::new) takes 64 KiB.
+    /// What is read does not depend on it.
     pub fn with_window(source: R, limits: &Limits, least: usize) -> Self {
         Self {
             window: Window::new(source, least),
