@@ -21,7 +21,7 @@ pub struct Limits {
     /// records and needs no such ceiling. Default: 22 MiB.
     pub reading_bytes: u64,
     /// Decompressed bytes for each compressed byte, looked at once a payload has more than 1 MiB; likewise for all
-    /// containers of a message together and each of its bytes. Real reports reach 103. Default: 250.
+    /// containers of a message together and each of its bytes. Real reports reach 103. Default: 180.
     pub ratio: u64,
     /// Containers inside containers (gzip, zip), counted from the MIME part or the file. Default: 3.
     pub nesting: u32,
@@ -31,11 +31,11 @@ pub struct Limits {
     pub parts: u64,
     /// Depth of XML elements, JSON values or MIME parts. Default: 32.
     pub depth: u32,
-    /// XML elements in one payload; a record has about 20. A comment, reference or CDATA section counts as two, a
+    /// XML elements in one payload; a record has about 20. A comment, reference, CDATA section or extension counts as two, a
     /// deviation that is noted as four. Default: 40,000,000.
     pub elements: u64,
     /// XML elements in one payload, so counted, for each byte of the message, looked at once there are more than
-    /// 1,000,000; the error names it `elements`. Real reports reach 4. Default: 8.
+    /// 1,000,000; the error names it `elements`. A large report has about 2. Default: 6.
     pub elements_ratio: u64,
     /// Attributes and namespace declarations of one XML element, and declarations of all elements that are open.
     /// Default: 64.
@@ -70,13 +70,13 @@ impl Default for Limits {
             total_bytes: 8 << 30,
             held_bytes: 8 << 20,
             reading_bytes: 22 << 20,
-            ratio: 250,
+            ratio: 180,
             nesting: 3,
             entries: 64,
             parts: 256,
             depth: 32,
             elements: 40_000_000,
-            elements_ratio: 8,
+            elements_ratio: 6,
             attributes: 64,
             text_bytes: 64 << 10,
             name_bytes: 256,

@@ -197,7 +197,7 @@ mod tests {
         let spaces = gzip(&vec![b' '; 1 << 20]);
         assert_eq!(inflate_alone(&spaces, &Limits::default()).unwrap().len(), 1 << 20);
         let error = inflate_alone(&gzip(&vec![b' '; 40 << 20]), &Limits::default()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "ratio", max: 250 });
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "ratio", max: 180 });
     }
 
     #[test]

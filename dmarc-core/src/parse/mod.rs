@@ -72,16 +72,30 @@ fn is_tls_report(json: &[u8]) -> bool {
 
 /// Whether a start tag with the local name `feedback` occurs, in any letter case and with any prefix.
 pub(crate) fn has_feedback_element(text: &str) -> bool {
+    const NAME: &[u8] = b"feedback";
+    /// The longest prefix of a name that is looked at, in bytes.
+    const PREFIX: usize = 80;
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'<', bytes).any(|at| {
-        let tag = bytes.get(at + 1..).unwrap_or_default();
-        let end =
-            tag.iter().take(80).position(|b| matches!(b, b'<' | b'>' | b'/') || b.is_ascii_whitespace());
-        let name = end.and_then(|end| tag.get(..end)).unwrap_or_default();
-        let local = name
-            .iter()
-            .rposition(|b| *b == b':')
-            .map_or(name, |colon| name.get(colon + 1..).unwrap_or_default());
-        local.eq_ignore_ascii_case(b"feedback")
+    // The last letter is rarer than `<`, so that a flood of either costs little.
+    memchr::memchr2_iter(b'k', b'K', bytes).any(|last| {
+        let Some(start) = (last + 1).checked_sub(NAME.len()) else { return false };
+        let name = bytes.get(start..=last).unwrap_or_default();
+        let before = bytes.get(start.saturating_sub(PREFIX)..start).unwrap_or_default();
+        name.eq_ignore_ascii_case(NAME)
+            && bytes.get(last + 1).is_some_and(|b| matches!(b, b'>' | b'/') || b.is_ascii_whitespace())
+            && match before.split_last() {
+                Some((b'<', _)) => true,
+                Some((b':', prefix)) => is_prefix(prefix),
+                _ => false,
+            }
     })
+}
+
+/// Whether `before` ends with `<` and a name behind it.
+fn is_prefix(before: &[u8]) -> bool {
+    let ends_name = |b: &u8| matches!(b, b'<' | b'>' | b'/' | b':') || b.is_ascii_whitespace();
+    before
+        .iter()
+        .rposition(ends_name)
+        .is_some_and(|at| before.get(at) == Some(&b'<') && at + 1 < before.len())
 }

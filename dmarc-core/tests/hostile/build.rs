@@ -26,11 +26,11 @@ impl Flood {
         [&self.before, self.unit.repeat(room / self.unit.len()).as_str(), &self.after].concat()
     }
 
-    /// A gzip of about `size` bytes that inflates to just less than 250 times as much: members of one content, each
+    /// A gzip of about `size` bytes that inflates to just less than 180 times as much: members of one content, each
     /// behind a header that is as large as it need be.
     pub(crate) fn gzip(&self, size: usize) -> Vec<u8> {
         const SHARE: usize = 50_000;
-        let unit = self.unit.repeat((SHARE * 248 / self.unit.len()).max(1));
+        let unit = self.unit.repeat((SHARE * 178 / self.unit.len()).max(1));
         let member = padded_member(unit.as_bytes(), SHARE);
         let mut bytes = padded_member(self.before.as_bytes(), 0);
         while bytes.len() + member.len() < size {

@@ -339,6 +339,7 @@ impl<'t> Elements<'t, '_> {
     pub(super) fn extension(&mut self, element: &Element<'t>, list: &mut Vec<Extension<'t>>) -> Result<()> {
         self.extensions += 1;
         Limits::check("extensions", self.extensions, self.xml.state.limits.extensions)?;
+        self.xml.state.count_copy();
         let namespace = self.xml.namespace(element).map(Cow::Owned);
         let xml = Cow::Borrowed(self.xml.raw_element(element)?);
         list.push(Extension { name: Cow::Borrowed(element.name), namespace, xml });

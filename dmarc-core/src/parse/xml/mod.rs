@@ -219,6 +219,11 @@ impl State {
         Limits::check("elements", self.work(), self.limits.elements)
     }
 
+    /// Counts an extension, whose namespace is copied, as one more element.
+    pub(super) fn count_copy(&mut self) {
+        self.elements += 1;
+    }
+
     fn work(&self) -> u64 {
         self.elements + QUIRK * self.quirks.total()
     }
