@@ -31,10 +31,10 @@ pub struct Limits {
     pub parts: u64,
     /// Depth of XML elements, JSON values or MIME parts. Default: 32.
     pub depth: u32,
-    /// XML elements in one payload; a record has about 20. A comment, reference, CDATA section or extension counts as two, a
+    /// XML elements in one message; a record has about 20. A comment, reference, CDATA section or extension counts as two, a
     /// deviation that is noted as four. Default: 40,000,000.
     pub elements: u64,
-    /// XML elements in one payload, so counted, for each byte of the message, looked at once there are more than
+    /// XML elements in one message, so counted, for each byte of the message, looked at once there are more than
     /// 1,000,000; the error names it `elements`. A large report has about 2. Default: 6.
     pub elements_ratio: u64,
     /// Attributes and namespace declarations of one XML element, and declarations of all elements that are open.

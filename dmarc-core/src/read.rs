@@ -15,6 +15,8 @@ use crate::parse::failure::{self, Included};
 use crate::parse::{Format, Parsed, error_report, tlsrpt};
 use crate::quirk::Quirks;
 
+/// Text of JSON and fields that counts as one element, in bytes.
+const ELEMENT_BYTES: u64 = 16;
 /// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
 const AUTH_FAILURE: &str = "auth-failure";
 
@@ -132,10 +134,10 @@ pub trait Visitor {
 /// assert_eq!(count.messages, 7);
 /// ```
 pub fn stream(input: &[u8], limits: &Limits, visitor: &mut dyn Visitor) -> Option<MessageInfo> {
-    let limits = &limits.for_message(input.len());
-    decode::payloads(input, limits, &mut |piece, message| {
+    let mut limits = limits.for_message(input.len());
+    decode::payloads(input, &limits.clone(), &mut |piece, message| {
         let part = piece.part;
-        let mut found = find(piece, limits, visitor);
+        let mut found = find(piece, &mut limits, visitor);
         for found in &mut found {
             if let Found::Report(parsed) = found {
                 context::apply(parsed, part, message);
@@ -147,8 +149,9 @@ pub fn stream(input: &[u8], limits: &Limits, visitor: &mut dyn Visitor) -> Optio
     })
 }
 
-/// Finds out what one piece gives.
-fn find(piece: Piece<'_>, limits: &Limits, visitor: &mut dyn Visitor) -> Vec<Found> {
+/// Finds out what one piece gives, and takes the elements that it has off those that the message may have: many payloads
+/// may not cost more than one.
+fn find(piece: Piece<'_>, limits: &mut Limits, visitor: &mut dyn Visitor) -> Vec<Found> {
     let Piece { content, quirks, included, .. } = piece;
     let text = match content {
         Ok(Text::Xml(source)) => return aggregate_reports(source, quirks, limits, visitor),
@@ -159,6 +162,7 @@ fn find(piece: Piece<'_>, limits: &Limits, visitor: &mut dyn Visitor) -> Vec<Fou
     if format == Some(Format::Aggregate) {
         return aggregate_reports(&mut text.as_bytes(), quirks, limits, visitor);
     }
+    limits.elements = limits.elements.saturating_sub(text.len() as u64 / ELEMENT_BYTES);
     let quirks = &*quirks.borrow();
     match format {
         None | Some(Format::Aggregate) => Vec::new(),
@@ -183,7 +187,7 @@ fn find(piece: Piece<'_>, limits: &Limits, visitor: &mut dyn Visitor) -> Vec<Fou
 fn aggregate_reports(
     source: &mut dyn Read,
     decoding: &RefCell<Quirks>,
-    limits: &Limits,
+    limits: &mut Limits,
     visitor: &mut dyn Visitor,
 ) -> Vec<Found> {
     let mut stream = Stream::new(&mut *source, limits);
@@ -193,6 +197,7 @@ fn aggregate_reports(
     {
         results.push(result);
     }
+    limits.elements = limits.elements.saturating_sub(stream.elements());
     let error = results.last().and_then(|result| result.as_ref().err()).map(Error::kind);
     if stream.is_broken() || error == Some(ErrorKind::Stopped) {
         // What was not read to its end can be damaged, and damage that shows late may have been there before.

@@ -117,6 +117,10 @@ impl Documents {
         &self.state.limits
     }
 
+    pub(super) fn elements(&self) -> u64 {
+        self.state.work()
+    }
+
     /// Whether a `feedback` element was met.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun

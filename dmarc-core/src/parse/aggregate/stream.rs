@@ -102,6 +102,11 @@ impl<R: Read> Stream<R> {
         }
     }
 
+    /// Elements that were read, as [`Limits::elements`] counts them.
+    pub(crate) fn elements(&self) -> u64 {
+        self.documents.elements()
+    }
+
     /// Whether the source failed, so that nothing of it can be trusted.
     pub(crate) fn is_broken(&self) -> bool {
         self.window.is_broken

@@ -224,7 +224,8 @@ impl State {
         self.elements += 1;
     }
 
-    fn work(&self) -> u64 {
+    /// Elements and what counts as such.
+    pub(super) fn work(&self) -> u64 {
         self.elements + QUIRK * self.quirks.total()
     }
 
