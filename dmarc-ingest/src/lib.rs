@@ -34,4 +34,4 @@ pub use collection::{Collected, Collection, Inputs, host_facts};
 pub use config::{Config, ConfigError};
 pub use enrich::{Host, Hosts, HostsError};
 pub use pipeline::{MailOutcome, outcomes};
-pub use source::{Input, Messages, SourceError};
+pub use source::{Batch, Content, Cursor, Input, Message, MessageSource, Messages, Place, SourceError};

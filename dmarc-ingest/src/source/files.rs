@@ -118,7 +118,7 @@ impl Item {
 }
 
 /// What a file holds.
-pub(super) enum Content {
+pub(super) enum Opened {
     /// One message or payload.
     Whole(Vec<u8>),
     /// Messages, from the first separator on.
@@ -153,12 +153,12 @@ impl BufRead for Peeked {
 }
 
 /// Tells an mbox from anything else, and reads the latter up to one byte more than `max`. `size` is a hint.
-pub(super) fn content(mut reader: impl Read + Send + 'static, size: u64, max: u64) -> io::Result<Content> {
+pub(super) fn content(mut reader: impl Read + Send + 'static, size: u64, max: u64) -> io::Result<Opened> {
     let mut bytes = Vec::new();
     read_at_most(&mut reader, mbox::SEPARATOR.len() as u64, &mut bytes)?;
     if bytes == mbox::SEPARATOR {
         let reader: Source = Box::new(reader);
-        return Ok(Content::Mbox(Peeked(BufReader::with_capacity(
+        return Ok(Opened::Mbox(Peeked(BufReader::with_capacity(
             64 << 10,
             Cursor::new(bytes).chain(reader),
         ))));
@@ -167,7 +167,7 @@ pub(super) fn content(mut reader: impl Read + Send + 'static, size: u64, max: u6
     bytes.reserve_exact(usize::try_from(size.min(ceiling)).unwrap_or_default().saturating_add(1));
     let rest = ceiling.saturating_sub(bytes.len() as u64);
     read_at_most(&mut reader, rest, &mut bytes)?;
-    Ok(Content::Whole(bytes))
+    Ok(Opened::Whole(bytes))
 }
 
 /// Appends at most `max` bytes to `bytes`.

@@ -23,7 +23,88 @@ use std::path::{Path, PathBuf};
 use dmarc_core::Limits;
 
 pub(crate) use files::read_at_most;
-use files::{Content, Walk};
+use files::{Opened, Walk};
+
+/// Where mail is read from, batch by batch.
+///
+/// A message belongs to its source until it is acknowledged: a source that is read again gives it again.
+pub trait MessageSource {
+    /// The next messages, in the order of the source.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the source as a whole can give no more: open it again.
+    fn next_batch(&mut self) -> Result<Batch, SourceError>;
+
+    /// Hears that what these messages brought is durable: now, and never before, they may be flagged, moved or deleted.
+    ///
+    /// # Errors
+    /// [`SourceError`] if that cannot be done; it may be asked for again, also of another connection.
+    fn acknowledge(&mut self, places: &[Place]) -> Result<(), SourceError>;
+}
+
+/// What a source gives at a time, bounded in messages and bytes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// What could not be read, one thing each; it does not end the source.
+    pub unreadable: Vec<SourceError>,
+    /// How far a mailbox is read, once all of this batch is durable.
+    pub cursor: Option<Cursor>,
+    /// Whether there is no more for now.
+    pub is_last: bool,
+}
+
+/// One message, file or payload, as it was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where it came from, for people: `new/17`, `mail.mbox#17`, `-`, `rua/INBOX/17`. Print it neutralised.
+    pub source: String,
+    /// Its place in a mailbox; `None` for files.
+    pub place: Option<Place>,
+    /// When it arrived, as the source says (IMAP `INTERNALDATE`), in seconds since the Unix epoch, UTC.
+    pub received: Option<i64>,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// The bytes of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// As received.
+    Bytes(Vec<u8>),
+    /// Left where they are: more than [`Limits::message_bytes`].
+    TooLarge {
+        /// How many the source says there are.
+        bytes: u64,
+    },
+}
+
+/// Where a message stands in a mailbox (RFC 9051, Section 2.3.1.1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The name of the mailbox in the configuration.
+    pub mailbox: String,
+    /// The folder, decoded.
+    pub folder: String,
+    /// Its UIDVALIDITY.
+    pub uid_validity: u32,
+    /// The UID.
+    pub uid: u32,
+}
+
+/// How far a folder of a mailbox is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The name of the mailbox in the configuration.
+    pub mailbox: String,
+    /// The folder, decoded.
+    pub folder: String,
+    /// Its UIDVALIDITY: with another value the folder is read from its beginning.
+    pub uid_validity: u32,
+    /// Every message with a smaller UID is settled.
+    pub next_uid: u32,
+}
 
 /// One message, file or payload, as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +219,8 @@ impl Messages {
         size: u64,
     ) -> Option<Result<Input, SourceError>> {
         match files::content(reader, size, self.max) {
-            Ok(Content::Whole(bytes)) => Some(Ok(Input { source: label, bytes })),
-            Ok(Content::Mbox(reader)) => {
+            Ok(Opened::Whole(bytes)) => Some(Ok(Input { source: label, bytes })),
+            Ok(Opened::Mbox(reader)) => {
                 let mbox = mbox::Mbox::new(reader, self.max);
                 self.open = Some(Open { path: path.to_owned(), label, mbox, number: 0 });
                 None
