@@ -27,6 +27,7 @@ pub mod collection;
 pub mod config;
 pub mod enrich;
 pub mod pipeline;
+pub mod secret;
 pub mod source;
 
 pub use authenticate::{Trust, judge};

@@ -12,6 +12,7 @@
 //! *Not supported:* compressed mbox files (a `.gz` is taken for a compressed report), MH and mbx folders.
 
 mod files;
+pub mod imap;
 mod maildir;
 mod mbox;
 
