@@ -26,13 +26,18 @@ pub mod authenticate;
 pub mod collection;
 pub mod config;
 pub mod enrich;
+pub mod ingest;
 pub mod pipeline;
+mod receive;
 pub mod secret;
 pub mod source;
+pub mod store;
+mod verdict;
 
 pub use authenticate::{Trust, judge};
 pub use collection::{Collected, Collection, Inputs, host_facts};
 pub use config::{Config, ConfigError};
 pub use enrich::{Host, Hosts, HostsError};
+pub use ingest::{IngestError, Observer, Received, Settings, ingest};
 pub use pipeline::{MailOutcome, outcomes};
 pub use source::{Batch, Content, Cursor, Input, Message, MessageSource, Messages, Place, SourceError};

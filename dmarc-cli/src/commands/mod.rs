@@ -1,7 +1,11 @@
 //! The verbs, one a file.
 
+mod dataset;
 mod findings;
+mod import;
 mod parse;
+mod quarantine;
+mod setup;
 
 use dmarc_core::Limits;
 
@@ -35,8 +39,14 @@ macro_rules! verbs {
 }
 
 verbs! {
+    /// Show the state of the dataset, and care for it
+    Dataset(dataset),
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
+    /// Take mails and reports from files into the dataset
+    Import(import),
     /// Show what reports say: one line of JSON for each report, refused part or other mail
     Parse(parse),
+    /// Show what could not be trusted, with the reason, and deal with it
+    Quarantine(quarantine),
 }

@@ -1,0 +1,44 @@
+//! `dmarc import`: files into the dataset.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use dmarc_ingest::source::{BatchSize, Paths};
+use dmarc_ingest::{IngestError, ingest};
+
+use crate::Output;
+use crate::commands::setup::Setup;
+use crate::error::CommandError;
+use crate::render::intake::Intake;
+
+/// `dmarc import PATH…`
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "What was imported before is recognised, so that a command may be repeated, also after a crash."
+)]
+pub(crate) struct Options {
+    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input
+    #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    setup: Setup,
+}
+
+impl Options {
+    pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
+        let config = self.setup.config()?;
+        let dataset = Mutex::new(self.setup.dataset()?);
+        let settings = Setup::settings(&config);
+        let mut source = Paths::new(&self.paths, &settings.limits, BatchSize::default());
+        let mut intake = Intake::default();
+        let done = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));
+        intake.finish(output)?;
+        match done {
+            Ok(()) => Ok(()),
+            Err(IngestError::Dataset(error)) => Err(error.into()),
+            Err(error) => Err(CommandError::new(crate::error::Kind::Unreachable, error)),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What commands that work on the dataset have in common.
+
+use std::path::PathBuf;
+
+use dmarc_ingest::store::{Dataset, DatasetError, DatasetReader};
+use dmarc_ingest::{Config, Settings};
+
+use crate::commands::limits;
+use crate::error::{CommandError, Kind};
+
+/// Where the dataset is, and what is configured.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Setup {
+    /// Own domains, networks and mail servers, mailboxes, and the folder of the dataset
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The folder of the dataset
+    #[arg(long, value_name = "DIR", env = "DMARC_DATA", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl Setup {
+    /// The configuration; without one, nothing is configured.
+    pub(crate) fn config(&self) -> Result<Config, CommandError> {
+        Ok(self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default())
+    }
+
+    /// The folder of the dataset.
+    pub(crate) fn data(&self) -> Result<PathBuf, CommandError> {
+        self.data.clone().ok_or_else(|| {
+            CommandError::new(Kind::Usage, anyhow::anyhow!("it is not known where the dataset is"))
+                .hint("name its folder with --data DIR, DMARC_DATA or `data` in the configuration")
+        })
+    }
+
+    /// The dataset, to write.
+    pub(crate) fn dataset(&self) -> Result<Dataset, CommandError> {
+        Ok(Dataset::open(&self.data()?)?)
+    }
+
+    /// The dataset, to read.
+    pub(crate) fn reader(&self) -> Result<DatasetReader, CommandError> {
+        Ok(DatasetReader::open(&self.data()?)?)
+    }
+
+    /// What mail is judged by.
+    pub(crate) fn settings(config: &Config) -> Settings {
+        Settings { limits: limits(), owner: config.owner.clone(), acknowledge: false }
+    }
+}
+
+impl From<DatasetError> for CommandError {
+    fn from(error: DatasetError) -> Self {
+        let kind = if error.is_damage() {
+            Kind::Dataset
+        } else if matches!(error, DatasetError::Missing { .. }) {
+            Kind::Usage
+        } else {
+            Kind::Unreachable
+        };
+        Self::new(kind, error)
+    }
+}
