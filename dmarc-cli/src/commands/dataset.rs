@@ -1,7 +1,5 @@
 //! `dmarc dataset`: the state of the dataset, and care for it.
 
-use std::io::Write as _;
-
 use dmarc_ingest::store::Verified;
 
 use crate::Output;
@@ -26,6 +24,16 @@ enum Verb {
     Status(At),
     /// Read everything and compare: ledger, segments and files
     Verify(At),
+    /// Merge small segments into large ones, month by month
+    Compact(At),
+    /// Forget reports whose period ended before a date, and mails kept aside before it
+    Erase {
+        /// RFC 3339 time or date, in UTC
+        #[arg(long, value_name = "DATE", value_parser = date)]
+        before: i64,
+        #[command(flatten)]
+        at: At,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +59,8 @@ impl Options {
         match self.verb {
             Verb::Status(at) => at.status(output),
             Verb::Verify(at) => at.verify(output),
+            Verb::Compact(at) => at.compact(output),
+            Verb::Erase { before, at } => at.erase(before, output),
         }
     }
 }
@@ -68,6 +78,30 @@ impl At {
         written.map_err(CommandError::output)
     }
 
+    fn compact(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
+        let compacted = self.setup.dataset()?.compact(2)?;
+        let written = if self.json {
+            json::to_line(output.out, &Answer { schema: SCHEMA, answer: compacted })
+        } else {
+            writeln!(output.out, "{} segments, {} before", compacted.after, compacted.before)
+        };
+        written.map_err(CommandError::output)
+    }
+
+    fn erase(&self, before: i64, output: &mut Output<'_>) -> Result<(), CommandError> {
+        let erased = self.setup.dataset()?.erase(before)?;
+        let written = if self.json {
+            json::to_line(output.out, &Answer { schema: SCHEMA, answer: erased })
+        } else {
+            writeln!(
+                output.out,
+                "{} reports and {} files kept aside are forgotten",
+                erased.reports, erased.kept
+            )
+        };
+        written.map_err(CommandError::output)
+    }
+
     fn verify(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let verified = self.setup.reader()?.verify()?;
         let written = if self.json {
@@ -81,6 +115,12 @@ impl At {
             count => Err(CommandError::new(Kind::Dataset, anyhow::anyhow!("{count} things do not agree"))),
         }
     }
+}
+
+/// A date (its first second) or a time, in seconds since the Unix epoch.
+fn date(text: &str) -> Result<i64, String> {
+    let time = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
+    time.map(jiff::Timestamp::as_second).map_err(|_| "expected a date such as 2026-01-31".to_owned())
 }
 
 fn table(verified: &Verified, output: &mut Output<'_>) -> std::io::Result<()> {

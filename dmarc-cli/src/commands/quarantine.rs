@@ -1,7 +1,5 @@
 //! `dmarc quarantine`: what could not be trusted, with the reason.
 
-use std::io::Write as _;
-
 use dmarc_ingest::store::Kept;
 
 use crate::Output;

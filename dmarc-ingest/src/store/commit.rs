@@ -192,6 +192,13 @@ pub(super) struct Staged {
     pub(super) removed: BTreeMap<Partition, Vec<String>>,
 }
 
+impl Staged {
+    /// The partitions that change.
+    pub(super) fn partitions(&self) -> BTreeSet<Partition> {
+        self.added.keys().chain(self.removed.keys()).cloned().collect()
+    }
+}
+
 impl Dataset {
     /// Makes a delivery durable. When it returns, the mails in [`Committed::places`] may be acknowledged, and never before.
     ///
@@ -270,39 +277,29 @@ impl Dataset {
         Ok(())
     }
 
-    /// Writes rows that are added, and again those that stay where others of their file go.
+    /// Writes rows that are added, again those that stay where others of their file go, and what gives way to a better one.
     fn stage(&self, plan: &mut Plan) -> Result<Staged, DatasetError> {
-        let mut staged = Staged::default();
-        let additions = std::mem::take(&mut plan.additions);
         let staging = self.layout.staging();
-        let batches = rows::batches(additions).map_err(|error| DatasetError::rows(&staging, error))?;
+        let mut staged = self.stage_without(&plan.removed)?;
+        let batches = rows::batches(std::mem::take(&mut plan.additions))
+            .map_err(|error| DatasetError::rows(&staging, error))?;
         for (partition, batches) in batches {
             let segment = segment::write(&self.layout, &partition, batches.into_iter().map(Ok))?;
             staged.added.entry(partition).or_default().extend(segment);
         }
-        let mut displaced = Vec::new();
-        for (partition, keys) in &plan.removed {
-            for old in self.ledger.segments(partition)? {
-                let path = self.layout.partition(partition).join(&old.name);
-                if segment::sizes(&path, &partition.kind)?.keys().all(|key| !keys.contains(key)) {
-                    continue;
-                }
-                for (key, mail) in plan.displaced.iter().filter(|(key, _)| keys.contains(key)) {
-                    let rows = self.rewrite(partition, &old.name, &BTreeSet::from([key.clone()]), true)?;
-                    displaced.extend(rows.map(|rows| (rows, *mail)));
-                }
-                let rest = self.rewrite(partition, &old.name, keys, false)?;
-                staged.added.entry(partition.clone()).or_default().extend(rest);
-                staged.removed.entry(partition.clone()).or_default().push(old.name);
+        for (partition, names) in &staged.removed {
+            for (name, (key, mail)) in
+                names.iter().flat_map(|name| plan.displaced.iter().map(move |d| (name, d)))
+            {
+                let rows = self.rewrite(partition, name, &BTreeSet::from([key.clone()]), true)?;
+                let kept = |rows: Segment| Kept {
+                    name: rows.name,
+                    mail: KeptFor::Id(*mail),
+                    bytes: rows.bytes,
+                    hash: rows.hash,
+                };
+                plan.kept.extend(rows.map(kept));
             }
-        }
-        for (rows, mail) in displaced {
-            plan.kept.push(Kept {
-                name: rows.name,
-                mail: KeptFor::Id(mail),
-                bytes: rows.bytes,
-                hash: rows.hash,
-            });
         }
         Ok(staged)
     }
@@ -406,7 +403,7 @@ impl State {
     ) -> Self {
         Self {
             had_trust: rank.trust(),
-            version: Version { id: None, key, rank, active: false, mail: None, partition },
+            version: Version { id: None, key, rank, active: false, is_erased: false, mail: None, partition },
             was_active: false,
             is_changed: true,
             addition: Some(addition),
@@ -440,7 +437,8 @@ impl Plan {
                 state.version.active = at == best;
                 state.is_changed |= state.version.active != state.was_active;
                 let trust_changed = state.version.rank.trust() != state.had_trust;
-                let is_added = state.version.active && (!state.was_active || trust_changed);
+                let is_wanted = state.version.active && !state.version.is_erased;
+                let is_added = is_wanted && (!state.was_active || trust_changed);
                 if state.was_active && (is_added || !state.version.active) {
                     let keys = self.removed.entry(state.version.partition.clone()).or_default();
                     keys.insert(state.version.key.clone());

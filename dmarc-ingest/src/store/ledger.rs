@@ -17,6 +17,9 @@ use crate::verdict::Rank;
 /// How long a statement waits for another process, in milliseconds.
 const BUSY_MILLISECONDS: u64 = 10_000;
 
+/// The value of `active` of a report that counts and whose rows were to be forgotten.
+pub(super) const ERASED: i64 = 2;
+
 /// The ledger of a dataset.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -32,6 +35,8 @@ pub(super) struct Version {
     pub(super) key: String,
     pub(super) rank: Rank,
     pub(super) active: bool,
+    /// It is active, and its rows were to be forgotten.
+    pub(super) is_erased: bool,
     /// The mail that brought it first.
     pub(super) mail: Option<i64>,
     /// Where its rows are.
@@ -226,7 +231,8 @@ impl Ledger {
                         sent: row.get(4)?,
                         hash: ContentHash::from(row.get::<_, [u8; 32]>(5)?),
                     },
-                    active: row.get(6)?,
+                    active: row.get::<_, i64>(6)? != 0,
+                    is_erased: row.get::<_, i64>(6)? == ERASED,
                     mail: Some(row.get(7)?),
                     partition: Partition { kind: identity.kind.to_owned(), month: row.get(8)? },
                 })

@@ -17,6 +17,7 @@
 //! folder, and replaced by exchanging the whole folder, so that no listing ever shows a row twice or misses one.
 
 mod commit;
+mod compact;
 mod error;
 mod fault;
 mod layout;
@@ -34,6 +35,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
 pub use commit::{Committed, Delivery};
+pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
 pub use quarantine::Kept;
 pub use read::DatasetReader;

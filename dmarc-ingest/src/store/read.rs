@@ -140,7 +140,7 @@ fn inputs(connection: &Connection) -> rusqlite::Result<Inputs> {
     let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, u64>(0));
     Ok(Inputs {
         mails: count("SELECT count(*) FROM mails")?,
-        reports: count("SELECT count(*) FROM reports WHERE active")?,
+        reports: count("SELECT count(*) FROM reports WHERE active = 1")?,
         duplicates: count("SELECT count(*) FROM parts WHERE outcome = 'duplicate'")?,
         conflicts: count("SELECT count(*) FROM reports WHERE NOT active")?,
         untrusted: count("SELECT count(*) FROM parts WHERE outcome = 'untrusted'")?,

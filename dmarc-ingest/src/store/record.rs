@@ -6,6 +6,7 @@ use dmarc_core::identity::Identity;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::commit::{Kept, Mail, Staged, State};
+use super::ledger::ERASED;
 use crate::source::{Cursor, Place};
 
 /// The ids of reports, by identity and key.
@@ -55,11 +56,12 @@ impl Writer<'_> {
     pub(super) fn report(&self, identity: &Identity, state: &State, mails: &[i64]) -> rusqlite::Result<i64> {
         let version = &state.version;
         let rank = &version.rank;
+        let active = if version.active && version.is_erased { ERASED } else { i64::from(version.active) };
         if let Some(id) = version.id {
             if state.is_changed {
                 self.transaction
                     .prepare_cached("UPDATE reports SET trust = ?, sent = ?, active = ? WHERE id = ?")?
-                    .execute(params![rank.trust().as_str(), rank.sent, version.active, id])?;
+                    .execute(params![rank.trust().as_str(), rank.sent, active, id])?;
             }
             return Ok(id);
         }
@@ -82,7 +84,7 @@ impl Writer<'_> {
                 rank.trust().as_str(),
                 rank.rejected,
                 rank.sent,
-                version.active,
+                active,
                 version.partition.month,
                 state.size.rows,
                 state.size.messages,

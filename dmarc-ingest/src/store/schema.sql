@@ -19,7 +19,7 @@ CREATE TABLE reports (
   begin INTEGER NOT NULL, "end" INTEGER NOT NULL,
   hash BLOB NOT NULL,               -- SHA-256 of its canonical content
   trust TEXT NOT NULL, rejected INTEGER NOT NULL, sent INTEGER NOT NULL,
-  active INTEGER NOT NULL,          -- 1: its rows are in segments
+  active INTEGER NOT NULL,          -- 1: its rows are in segments; 2: they were, and are erased; 0: it gave way to another
   month TEXT NOT NULL, rows INTEGER NOT NULL, messages INTEGER NOT NULL,
   mail INTEGER NOT NULL REFERENCES mails -- that brought it first
 ) STRICT;

@@ -173,6 +173,25 @@ fn keys<'b>(path: &Path, batch: &'b RecordBatch) -> Result<Vec<&'b str>, Dataset
     Ok(column.into_iter().map(Option::unwrap_or_default).collect())
 }
 
+/// What a row of a batch is ordered by: policy domain, source and report, as far as it has them.
+pub(super) fn order(batch: &RecordBatch, row: usize) -> [String; 3] {
+    ["policy_domain", "source_ip", REPORT_KEY].map(|name| {
+        let column = batch.column_by_name(name);
+        column.and_then(|column| text(column, row)).unwrap_or_default().to_owned()
+    })
+}
+
+fn text(column: &dyn Array, row: usize) -> Option<&str> {
+    if column.is_null(row) {
+        return None;
+    }
+    if let Some(strings) = column.as_string_opt::<i32>() {
+        return Some(strings.value(row));
+    }
+    let texts = column.as_dictionary_opt::<Int32Type>()?;
+    texts.values().as_string_opt::<i32>().zip(texts.key(row)).map(|(values, key)| values.value(key))
+}
+
 fn messages(batch: &RecordBatch, kind: &str) -> u64 {
     total(counted(kind).iter().flat_map(|name| (0..batch.num_rows()).map(|row| count(batch, name, row))))
 }

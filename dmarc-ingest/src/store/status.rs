@@ -47,14 +47,14 @@ impl DatasetReader {
             Ok(Status {
                 mails: counts("SELECT outcome, count(*) FROM receipts GROUP BY outcome ORDER BY outcome")?,
                 reports: counts(
-                    "SELECT kind, count(*) FROM reports WHERE active GROUP BY kind ORDER BY kind",
+                    "SELECT kind, count(*) FROM reports WHERE active = 1 GROUP BY kind ORDER BY kind",
                 )?,
                 rows: counts("SELECT kind, sum(rows) FROM segments GROUP BY kind ORDER BY kind")?,
                 segments: number("SELECT count(*) FROM segments")?,
                 bytes: number("SELECT coalesce(sum(bytes), 0) FROM segments")?,
                 kept: number("SELECT count(*) FROM kept")?,
                 period: connection.query_row(
-                    "SELECT min(begin), max(\"end\") FROM reports WHERE active",
+                    "SELECT min(begin), max(\"end\") FROM reports WHERE active = 1",
                     [],
                     |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?)),
                 )?,

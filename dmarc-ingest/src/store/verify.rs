@@ -185,7 +185,7 @@ fn expected(connection: &rusqlite::Connection) -> rusqlite::Result<Expected> {
         segments.extend(of_partition.into_iter().map(|segment| (partition.clone(), segment)));
     }
     let reports = connection
-        .prepare("SELECT key, rows, messages FROM reports WHERE active")?
+        .prepare("SELECT key, rows, messages FROM reports WHERE active = 1")?
         .query_map([], |row| Ok((row.get(0)?, Size { rows: row.get(1)?, messages: row.get(2)? })))?
         .collect::<rusqlite::Result<_>>()?;
     let kept = connection
