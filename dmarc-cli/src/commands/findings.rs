@@ -69,7 +69,8 @@ struct Period {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+        let load = |path| Config::load(path, std::env::vars_os());
+        let config = self.config.as_deref().map(load).transpose()?.unwrap_or_default();
         let hosts = config.lookup.hosts_file.as_deref().map(Hosts::load).transpose()?;
         let mut trouble = Trouble::default();
         let mut collection = Collection::new(config.owner.clone());
