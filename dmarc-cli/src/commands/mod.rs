@@ -1,6 +1,7 @@
 //! The verbs, one a file.
 
 mod findings;
+mod init;
 mod parse;
 
 use dmarc_core::Limits;
@@ -37,6 +38,8 @@ macro_rules! verbs {
 verbs! {
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
+    /// Write a commented configuration to begin with
+    Init(init),
     /// Show what reports say: one line of JSON for each report, refused part or other mail
     Parse(parse),
 }

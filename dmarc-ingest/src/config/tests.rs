@@ -1,9 +1,4 @@
 //! The configuration as a whole.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
-)]
 
 use super::keys::KEYS;
 use super::*;
