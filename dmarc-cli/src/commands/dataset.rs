@@ -1,6 +1,6 @@
 //! `dmarc dataset`: the state of the dataset, and care for it.
 
-use dmarc_ingest::store::Verified;
+use dmarc_ingest::store::{Dataset, DatasetReader, Verified};
 
 use crate::Output;
 use crate::commands::setup::Setup;
@@ -66,8 +66,16 @@ impl Options {
 }
 
 impl At {
+    fn reader(&self) -> Result<DatasetReader, CommandError> {
+        self.setup.reader(&self.setup.config()?)
+    }
+
+    fn dataset(&self) -> Result<Dataset, CommandError> {
+        self.setup.dataset(&self.setup.config()?)
+    }
+
     fn status(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let status = self.setup.reader()?.status()?;
+        let status = self.reader()?.status()?;
         let written = if self.json {
             json::to_line(output.out, &Answer { schema: SCHEMA, answer: &status })
         } else {
@@ -79,7 +87,7 @@ impl At {
     }
 
     fn compact(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let compacted = self.setup.dataset()?.compact(2)?;
+        let compacted = self.dataset()?.compact(2)?;
         let written = if self.json {
             json::to_line(output.out, &Answer { schema: SCHEMA, answer: compacted })
         } else {
@@ -89,7 +97,7 @@ impl At {
     }
 
     fn erase(&self, before: i64, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let erased = self.setup.dataset()?.erase(before)?;
+        let erased = self.dataset()?.erase(before)?;
         let written = if self.json {
             json::to_line(output.out, &Answer { schema: SCHEMA, answer: erased })
         } else {
@@ -103,7 +111,7 @@ impl At {
     }
 
     fn verify(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let verified = self.setup.reader()?.verify()?;
+        let verified = self.reader()?.verify()?;
         let written = if self.json {
             json::to_line(output.out, &Answer { schema: SCHEMA, answer: &verified })
         } else {

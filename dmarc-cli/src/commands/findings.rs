@@ -69,10 +69,11 @@ struct Period {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let config = self.setup.config()?;
+        let is_dataset = self.paths.is_empty();
+        let config = if is_dataset { self.setup.config() } else { self.setup.named_config() }?;
         let hosts = config.lookup.hosts_file.as_deref().map(Hosts::load).transpose()?;
         let mut trouble = Trouble::default();
-        let reader = if self.paths.is_empty() { Some(self.setup.reader()?) } else { None };
+        let reader = is_dataset.then(|| self.setup.reader(&config)).transpose()?;
         let collected = match &reader {
             Some(reader) => reader.collected()?,
             None => self.collect(&config, &mut trouble),

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use dmarc_ingest::source::{BatchSize, Paths};
+use dmarc_ingest::source::Paths;
 use dmarc_ingest::{IngestError, ingest};
 
 use crate::Output;
-use crate::commands::setup::Setup;
+use crate::commands::setup::{Setup, settings};
 use crate::error::CommandError;
 use crate::render::intake::Intake;
 
@@ -29,9 +29,9 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let config = self.setup.config()?;
-        let dataset = Mutex::new(self.setup.dataset()?);
-        let settings = Setup::settings(&config);
-        let mut source = Paths::new(&self.paths, &settings.limits, BatchSize::default());
+        let dataset = Mutex::new(self.setup.dataset(&config)?);
+        let settings = settings(&config);
+        let mut source = Paths::new(&self.paths, &settings.limits, config.limits.batch());
         let mut intake = Intake::default();
         let done = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));
         intake.finish(output)?;

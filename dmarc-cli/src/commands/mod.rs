@@ -3,6 +3,7 @@
 mod dataset;
 mod findings;
 mod import;
+mod init;
 mod parse;
 mod quarantine;
 mod setup;
@@ -45,6 +46,8 @@ verbs! {
     Findings(findings),
     /// Take mails and reports from files into the dataset
     Import(import),
+    /// Write a commented configuration to begin with
+    Init(init),
     /// Show what reports say: one line of JSON for each report, refused part or other mail
     Parse(parse),
     /// Show what could not be trusted, with the reason, and deal with it

@@ -3,7 +3,7 @@
 use dmarc_ingest::store::Kept;
 
 use crate::Output;
-use crate::commands::setup::Setup;
+use crate::commands::setup::{Setup, settings};
 use crate::error::{CommandError, Kind};
 use crate::render::json;
 use crate::render::text::Neutral;
@@ -75,7 +75,7 @@ impl Options {
 }
 
 fn list(setup: &Setup, as_json: bool, output: &mut Output<'_>) -> Result<(), CommandError> {
-    let kept = setup.reader()?.quarantine()?;
+    let kept = setup.reader(&setup.config()?)?.quarantine()?;
     let line = |kept: &Kept| {
         if as_json {
             return json::to_line(output.out, &Line { schema: SCHEMA, kept });
@@ -96,15 +96,17 @@ fn list(setup: &Setup, as_json: bool, output: &mut Output<'_>) -> Result<(), Com
 
 impl One {
     fn show(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let bytes = self.setup.reader()?.quarantined(&self.id)?.ok_or_else(|| unknown(&self.id))?;
+        let reader = self.setup.reader(&self.setup.config()?)?;
+        let bytes = reader.quarantined(&self.id)?.ok_or_else(|| unknown(&self.id))?;
         output.out.write_all(&bytes).map_err(CommandError::output)
     }
 }
 
 impl Some {
     fn retry(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let settings = Setup::settings(&self.setup.config()?);
-        let mut dataset = self.setup.dataset()?;
+        let config = self.setup.config()?;
+        let settings = settings(&config);
+        let mut dataset = self.setup.dataset(&config)?;
         let mut left = 0;
         for id in self.names()? {
             let committed = dataset.retry(&id, &settings)?.ok_or_else(|| unknown(&id))?;
@@ -123,7 +125,7 @@ impl Some {
     }
 
     fn drop_kept(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let mut dataset = self.setup.dataset()?;
+        let mut dataset = self.setup.dataset(&self.setup.config()?)?;
         for id in self.names()? {
             if !dataset.drop_kept(&id)? {
                 return Err(unknown(&id));
@@ -138,7 +140,7 @@ impl Some {
         if !self.all {
             return Ok(self.ids.clone());
         }
-        let kept = self.setup.reader()?.quarantine()?;
+        let kept = self.setup.reader(&self.setup.config()?)?.quarantine()?;
         let mut ids: Vec<String> =
             kept.into_iter().filter(|kept| kept.file.is_some()).map(|kept| kept.id).collect();
         ids.sort_unstable();

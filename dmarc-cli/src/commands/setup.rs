@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use dmarc_ingest::store::{Dataset, DatasetError, DatasetReader};
 use dmarc_ingest::{Config, Settings};
 
-use crate::commands::limits;
 use crate::error::{CommandError, Kind};
 
 /// Where the dataset is, and what is configured.
@@ -16,38 +15,44 @@ pub(crate) struct Setup {
     pub(crate) config: Option<PathBuf>,
 
     /// The folder of the dataset
-    #[arg(long, value_name = "DIR", env = "DMARC_DATA", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
 }
 
 impl Setup {
-    /// The configuration; without one, nothing is configured.
+    /// What is configured: in the file that is named or found, and in the environment.
     pub(crate) fn config(&self) -> Result<Config, CommandError> {
-        Ok(self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default())
+        Ok(Config::open(self.config.as_deref(), std::env::vars_os())?)
+    }
+
+    /// What is configured in the file that is named, if one is: for a run that depends on nothing else.
+    pub(crate) fn named_config(&self) -> Result<Config, CommandError> {
+        let load = |path: &std::path::Path| Config::load(path, std::env::vars_os());
+        Ok(self.config.as_deref().map(load).transpose()?.unwrap_or_default())
     }
 
     /// The folder of the dataset.
-    pub(crate) fn data(&self) -> Result<PathBuf, CommandError> {
-        self.data.clone().ok_or_else(|| {
+    pub(crate) fn data(&self, config: &Config) -> Result<PathBuf, CommandError> {
+        self.data.clone().or_else(|| config.data.clone()).ok_or_else(|| {
             CommandError::new(Kind::Usage, anyhow::anyhow!("it is not known where the dataset is"))
                 .hint("name its folder with --data DIR, DMARC_DATA or `data` in the configuration")
         })
     }
 
     /// The dataset, to write.
-    pub(crate) fn dataset(&self) -> Result<Dataset, CommandError> {
-        Ok(Dataset::open(&self.data()?)?)
+    pub(crate) fn dataset(&self, config: &Config) -> Result<Dataset, CommandError> {
+        Ok(Dataset::open(&self.data(config)?)?)
     }
 
     /// The dataset, to read.
-    pub(crate) fn reader(&self) -> Result<DatasetReader, CommandError> {
-        Ok(DatasetReader::open(&self.data()?)?)
+    pub(crate) fn reader(&self, config: &Config) -> Result<DatasetReader, CommandError> {
+        Ok(DatasetReader::open(&self.data(config)?)?)
     }
+}
 
-    /// What mail is judged by.
-    pub(crate) fn settings(config: &Config) -> Settings {
-        Settings { limits: limits(), owner: config.owner.clone(), acknowledge: false }
-    }
+/// What mail is judged by.
+pub(crate) fn settings(config: &Config) -> Settings {
+    Settings { limits: config.limits.for_reading(), owner: config.owner.clone(), acknowledge: false }
 }
 
 impl From<DatasetError> for CommandError {
