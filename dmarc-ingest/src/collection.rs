@@ -166,11 +166,11 @@ impl Collection {
             return self.distrust(aside, reason);
         }
         let trust = match trust {
+            Trust::Verified if speaks_for(sender, &report) => record::Trust::Verified,
             Trust::TrustedAuthres if speaks_for(sender, &report) => record::Trust::TrustedAuthres,
             _ => record::Trust::Unverified,
         };
-        let date =
-            message.and_then(|message| message.date).filter(|_| trust == record::Trust::TrustedAuthres);
+        let date = message.and_then(|message| message.date).filter(|_| trust > record::Trust::Unverified);
         let rank = Rank { trust: std::cmp::Reverse(trust), rejected, sent: date.unwrap_or(i64::MAX), hash };
         let content = content(report, origin, trust);
         self.add_version(identity, Version { rank, aside, content });
