@@ -135,7 +135,7 @@ impl Collection {
     }
 
     fn add_report(&mut self, report: Report<'static>, origin: String, message: Option<&MessageInfo>) {
-        let verdict = verdict(report, origin, message, &self.owner);
+        let verdict = verdict(report, origin, message, None, &self.owner);
         if let Some(reason) = verdict.untrusted {
             self.inputs.untrusted += 1;
             return self.set_aside.push(verdict.aside.untrusted(reason));

@@ -1,11 +1,12 @@
 //! From a source into a dataset: batch by batch, each durable before it is acknowledged.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dmarc_core::Limits;
 
 use crate::config::Owner;
+use crate::dns::Resolver;
 use crate::receive::{self, Arrival, PartFound};
 use crate::source::{Batch, MessageSource, SourceError};
 use crate::store::{Committed, Dataset, DatasetError, Delivery};
@@ -20,6 +21,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Who owns which domains.
     pub owner: Owner,
+    /// Whom to ask for the keys of signatures; `None`: no signature is checked.
+    pub resolver: Option<Arc<Resolver>>,
     /// Whether mail is acknowledged to its source.
     pub acknowledge: bool,
 }
@@ -112,7 +115,7 @@ pub fn ingest(
                 delivery.known(message.place, hash);
                 continue;
             }
-            let arrival = receive::receive(message, hash, &settings.limits, &settings.owner);
+            let arrival = receive::receive(message, hash, settings);
             observer.mail(&Received(&arrival));
             rows += arrival.parts.iter().map(|part| part.found.rows()).sum::<u64>();
             delivery.arrivals.push(arrival);

@@ -7,8 +7,9 @@
 //! | is the mail that brought a report genuine | [`authenticate`] |
 //! | what the owner says of himself | [`config`] |
 //! | what was found out about hosts | [`enrich`] |
+//! | questions to DNS, bounded | [`dns`] |
 //!
-//! Files only so far; nothing here reaches the network. One input is held in memory at a time.
+//! Only what is given a [`dns::Resolver`] or a mailbox reaches the network. One input is held in memory at a time.
 //!
 //! ```no_run
 //! use std::path::PathBuf;
@@ -25,6 +26,7 @@
 pub mod authenticate;
 pub mod collection;
 pub mod config;
+pub mod dns;
 pub mod enrich;
 pub mod ingest;
 pub mod pipeline;

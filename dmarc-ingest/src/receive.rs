@@ -3,10 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dmarc_core::{Found, Limits, MessageInfo, Outcome, Quirks};
+use dmarc_core::{Found, MessageInfo, Outcome, Quirks};
 use sha2::{Digest, Sha256};
 
+use crate::authenticate::{self, DkimVerdict};
 use crate::config::Owner;
+use crate::ingest::Settings;
 use crate::source::{Content, Message, Place};
 use crate::verdict::{Verdict, verdict};
 
@@ -23,6 +25,8 @@ pub(crate) struct Arrival {
     /// Its bytes; `None` if they were left in the mailbox.
     pub(crate) bytes: Option<Vec<u8>>,
     pub(crate) message: Option<Arc<MessageInfo>>,
+    /// What checking its signature gave, if it was checked.
+    pub(crate) signature: Option<DkimVerdict>,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -66,21 +70,30 @@ pub(crate) fn hash(message: &Message) -> [u8; 32] {
 }
 
 /// Reads a message and judges what is in it.
-pub(crate) fn receive(message: Message, hash: [u8; 32], limits: &Limits, owner: &Owner) -> Arrival {
+pub(crate) fn receive(message: Message, hash: [u8; 32], settings: &Settings) -> Arrival {
     let Message { source, place, received, content } = message;
-    let mut arrival =
-        Arrival { source, place, received, hash, size: 0, bytes: None, message: None, parts: Vec::new() };
+    let mut arrival = Arrival {
+        source,
+        place,
+        received,
+        hash,
+        size: 0,
+        bytes: None,
+        message: None,
+        signature: None,
+        parts: Vec::new(),
+    };
     match content {
         Content::Bytes(bytes) => {
             arrival.size = bytes.len() as u64;
-            arrival.read(&bytes, limits, owner);
+            arrival.read(&bytes, settings);
             arrival.bytes = Some(bytes);
         }
         Content::TooLarge { bytes } => {
             arrival.size = bytes;
             let reason = format!(
                 "{bytes} bytes, more than the {} that are read of a message; it was left where it is",
-                limits.message_bytes
+                settings.limits.message_bytes
             );
             arrival.parts = vec![Part { part: String::new(), found: PartFound::Refused(reason) }];
         }
@@ -89,16 +102,27 @@ pub(crate) fn receive(message: Message, hash: [u8; 32], limits: &Limits, owner: 
 }
 
 impl Arrival {
-    fn read(&mut self, bytes: &[u8], limits: &Limits, owner: &Owner) {
+    fn read(&mut self, bytes: &[u8], settings: &Settings) {
         // The last net: core does not panic, but if it does one day, one mail is set aside and not the run lost.
-        let reading = catch_unwind(AssertUnwindSafe(|| dmarc_core::read(bytes, limits)));
+        let reading = catch_unwind(AssertUnwindSafe(|| dmarc_core::read(bytes, &settings.limits)));
         let Ok(reading) = reading else {
             let reason = "reading stopped at a bug of ours; please report it".to_owned();
             self.parts = vec![Part { part: String::new(), found: PartFound::Refused(reason) }];
             return;
         };
         self.message = reading.message.map(Arc::new);
+        let has_report = reading.outcomes.iter().any(|outcome| matches!(outcome.found, Found::Report(_)));
+        if has_report {
+            self.signature = self.check_signature(bytes, settings);
+        }
+        let owner = &settings.owner;
         self.parts = reading.outcomes.into_iter().map(|outcome| self.part(outcome, owner)).collect();
+    }
+
+    /// Checks the signature of the mail, if that is wanted.
+    fn check_signature(&self, bytes: &[u8], settings: &Settings) -> Option<DkimVerdict> {
+        let from_domain = self.message.as_deref()?.from_domain.as_deref().unwrap_or_default();
+        Some(authenticate::verify(bytes, from_domain, settings.resolver.as_deref()?))
     }
 
     fn part(&self, outcome: Outcome, owner: &Owner) -> Part {
@@ -107,7 +131,8 @@ impl Arrival {
             Found::Report(parsed) => {
                 let origin =
                     if part.is_empty() { self.source.clone() } else { format!("{} {part}", self.source) };
-                let verdict = verdict(parsed.report, origin, self.message.as_deref(), owner);
+                let verdict =
+                    verdict(parsed.report, origin, self.message.as_deref(), self.signature.as_ref(), owner);
                 PartFound::Report(Box::new(verdict), parsed.quirks)
             }
             Found::Refused(error) => PartFound::Refused(chain(&error)),

@@ -8,7 +8,7 @@ use dmarc_core::identity::{ContentHash, Identity, identify};
 use dmarc_core::record;
 use dmarc_core::{MessageInfo, Report};
 
-use crate::authenticate::{Trust, judge};
+use crate::authenticate::{DkimVerdict, Trust, judge};
 use crate::config::Owner;
 
 /// A report, judged.
@@ -44,17 +44,21 @@ impl Rank {
     }
 }
 
-/// Judges a report that was read from `origin` and brought by `message`.
+/// Judges a report that was read from `origin` and brought by `message`, whose signature may have been checked.
 pub(crate) fn verdict(
     report: Report<'static>,
     origin: String,
     message: Option<&MessageInfo>,
+    signature: Option<&DkimVerdict>,
     owner: &Owner,
 ) -> Verdict {
     let sender = message.and_then(|message| message.from_domain.as_deref()).unwrap_or_default();
     let (identity, hash) = identify(&report, sender);
     let mut aside = aside(&report, &identity, origin);
-    let (trust, untrusted) = match judge(message, report.kind(), &owner.trusted_authserv_ids) {
+    let said = judge(message, report.kind(), &owner.trusted_authserv_ids);
+    let trust = signature.into_iter().fold(said, Trust::with_signature);
+    let (trust, untrusted) = match trust {
+        Trust::Verified if speaks_for(sender, &report) => (record::Trust::Verified, None),
         Trust::Failed(reason) => (record::Trust::Unverified, Some(reason)),
         Trust::TrustedAuthres if speaks_for(sender, &report) => (record::Trust::TrustedAuthres, None),
         _ => (record::Trust::Unverified, None),

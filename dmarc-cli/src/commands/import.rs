@@ -30,7 +30,7 @@ impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let config = self.setup.config()?;
         let dataset = Mutex::new(self.setup.dataset(&config)?);
-        let settings = settings(&config);
+        let settings = settings(&config)?;
         let mut source = Paths::new(&self.paths, &settings.limits, config.limits.batch());
         let mut intake = Intake::default();
         let done = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));

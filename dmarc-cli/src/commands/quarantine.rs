@@ -105,7 +105,7 @@ impl One {
 impl Some {
     fn retry(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let config = self.setup.config()?;
-        let settings = settings(&config);
+        let settings = settings(&config)?;
         let mut dataset = self.setup.dataset(&config)?;
         let mut left = 0;
         for id in self.names()? {

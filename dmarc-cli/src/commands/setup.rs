@@ -1,7 +1,9 @@
 //! What commands that work on the dataset have in common.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use dmarc_ingest::dns::{DnsOptions, Resolver};
 use dmarc_ingest::store::{Dataset, DatasetError, DatasetReader};
 use dmarc_ingest::{Config, Settings};
 
@@ -51,8 +53,26 @@ impl Setup {
 }
 
 /// What mail is judged by.
-pub(crate) fn settings(config: &Config) -> Settings {
-    Settings { limits: config.limits.for_reading(), owner: config.owner.clone(), acknowledge: false }
+pub(crate) fn settings(config: &Config) -> Result<Settings, CommandError> {
+    let resolver = config.authenticate.dkim.then(|| resolver(config)).transpose()?;
+    Ok(Settings {
+        limits: config.limits.for_reading(),
+        owner: config.owner.clone(),
+        resolver,
+        acknowledge: false,
+    })
+}
+
+/// Whom to ask DNS.
+pub(crate) fn resolver(config: &Config) -> Result<Arc<Resolver>, CommandError> {
+    let mut options = DnsOptions::default();
+    options.servers.clone_from(&config.dns.servers);
+    options.timeout = config.dns.timeout;
+    let resolver = Resolver::new(&options).map_err(|error| {
+        CommandError::new(Kind::Usage, error)
+            .hint("name servers with `dns.servers`, or set `authenticate.dkim = false`")
+    })?;
+    Ok(Arc::new(resolver))
 }
 
 impl From<DatasetError> for CommandError {

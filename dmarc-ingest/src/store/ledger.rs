@@ -307,5 +307,8 @@ pub(super) fn partitions(connection: &Connection) -> rusqlite::Result<Vec<Partit
 
 /// A trust as it was recorded; a word of another version is no proof.
 fn trust(word: &str) -> Trust {
-    [Trust::TrustedAuthres].into_iter().find(|trust| trust.as_str() == word).unwrap_or(Trust::Unverified)
+    [Trust::Verified, Trust::TrustedAuthres]
+        .into_iter()
+        .find(|trust| trust.as_str() == word)
+        .unwrap_or(Trust::Unverified)
 }

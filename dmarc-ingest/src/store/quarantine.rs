@@ -124,7 +124,7 @@ impl Dataset {
         })?;
         let message = Message { source, place: None, received, content: Content::Bytes(bytes) };
         let hash = receive::hash(&message);
-        let arrival = receive::receive(message, hash, &settings.limits, &settings.owner);
+        let arrival = receive::receive(message, hash, settings);
         let delivery = Delivery { arrivals: vec![arrival], again: true, ..Delivery::default() };
         let committed = self.commit(delivery)?;
         if !self.ledger.kept_names()?.contains(&name) {

@@ -37,8 +37,8 @@ impl Writer<'_> {
         let info = arrival.message.as_deref();
         self.transaction
             .prepare_cached(
-                "INSERT INTO mails (hash, source, bytes, from_domain, message_id, date, received, at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO mails (hash, source, bytes, from_domain, message_id, date, received, signature, \
+                 at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .insert(params![
                 arrival.hash.as_slice(),
@@ -48,6 +48,7 @@ impl Writer<'_> {
                 info.and_then(|info| info.message_id.as_deref()),
                 info.and_then(|info| info.date),
                 arrival.received,
+                arrival.signature.as_ref().map(ToString::to_string),
                 self.at
             ])
     }

@@ -8,6 +8,7 @@ CREATE TABLE mails (
   source TEXT NOT NULL,             -- where it was read from first
   bytes INTEGER NOT NULL,
   from_domain TEXT, message_id TEXT, date INTEGER, received INTEGER,
+  signature TEXT,                   -- what checking its DKIM signature gave; NULL: not checked
   at INTEGER NOT NULL               -- when it was taken in
 ) STRICT;
 
