@@ -9,7 +9,7 @@ use dmarc_ingest::{IngestError, ingest};
 
 use crate::Output;
 use crate::commands::setup::{Setup, settings};
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::render::intake::Intake;
 
 /// `dmarc import PATH…`
@@ -34,11 +34,12 @@ impl Options {
         let mut source = Paths::new(&self.paths, &settings.limits, config.limits.batch());
         let mut intake = Intake::default();
         let done = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));
-        intake.finish(output)?;
+        let ended = intake.finish(output);
+        // That the run did not reach its end matters more than what was refused on the way.
         match done {
-            Ok(()) => Ok(()),
+            Ok(()) => ended,
             Err(IngestError::Dataset(error)) => Err(error.into()),
-            Err(error) => Err(CommandError::new(crate::error::Kind::Unreachable, error)),
+            Err(error) => Err(CommandError::new(Kind::Unreachable, error)),
         }
     }
 }
