@@ -198,11 +198,6 @@ fn kill(child: &mut Child) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
-    )]
-
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
