@@ -57,14 +57,6 @@ impl Slot {
     fn take(self) -> Option<Secret> {
         self.0.map(|(secret, _)| secret)
     }
-
-    /// The environment variable that holds the secret.
-    pub(super) fn variable(&self) -> Option<&str> {
-        match &self.0 {
-            Some((Secret::Env(name), _)) => Some(name),
-            _ => None,
-        }
-    }
 }
 
 impl Draft {

@@ -112,7 +112,11 @@ impl Given {
 
     /// A path; a relative one starts from the folder of the file.
     pub(super) fn path(&self) -> Result<PathBuf, Bad> {
-        self.text(|text| not_empty(text).map(|path| self.folder.join(path)))
+        let path = self.text(not_empty)?;
+        if path == "~" || path.starts_with("~/") {
+            return Err(Bad::Refused("`~` stands for no folder here: expected a path from the root"));
+        }
+        Ok(self.folder.join(path))
     }
 
     pub(super) fn duration(&self, min: Duration, max: Duration) -> Result<Duration, Bad> {
