@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Origin};
 use super::keys;
-use super::value::{Bad, Given, is_loopback};
+use super::value::{Bad, Given};
+use super::words::is_loopback;
 use crate::secret::Secret;
 use crate::source::imap::{Account, After, Login, Mechanism, OAuth2, Tls};
 

@@ -11,7 +11,7 @@
 //! password_file = "/run/secrets/rua"          # never the password itself
 //! ```
 //!
-//! Every key stands once in a table (`keys.rs`), with its default and what it does; [`template`] writes them all.
+//! Every key stands once in a table (`keys.rs`), with its default and what it does; [`template()`] writes them all.
 //! Each has a twin in the environment: `DMARC_DATA`, `DMARC_OWNER_DOMAINS=a.example,b.example`,
 //! `DMARC_MAILBOX_RUA_HOST`; a mailbox may stand there alone. A relative path starts from the folder of the file, one in
 //! the environment from the working directory.
@@ -26,6 +26,7 @@ mod keys;
 mod mailbox;
 mod template;
 mod value;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
