@@ -58,6 +58,18 @@ fn writes_a_configuration_that_other_commands_accept() {
 }
 
 #[test]
+fn writes_to_standard_output_and_into_no_file_where_a_dash_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = dmarc(&["init", "-"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let path = folder.path().join("dmarc.toml");
+    std::fs::write(&path, run.stdout).unwrap();
+    let config = load(&path);
+    assert_eq!((config.owner, config.mailboxes), Default::default());
+    assert!(!Path::new("-").exists());
+}
+
+#[test]
 fn never_overwrites_a_file() {
     let folder = common::folder(&[("dmarc.toml", "# mine\n")]);
     insta::assert_snapshot!(init(folder.path(), "dmarc.toml").whole(), @r"

@@ -1,8 +1,9 @@
 //! Passwords and tokens: where they are kept, never what they are.
 //!
 //! A secret is read when it is needed and forgotten afterwards. A file that everybody may read is refused, but for
-//! those below `/run/secrets`: there container runtimes put secrets, with a mode of their choice and no other users. What is
-//! read is bounded, and so is the time a command may take. No error and no `Debug` says more than the place.
+//! those below `/run/secrets`: there container runtimes put secrets, with a mode of their choice and no other users. (A
+//! Kubernetes secret elsewhere wants `defaultMode: 0440`.) What is read is bounded, and so is the time a command may
+//! take. No error and no `Debug` says more than the place.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -198,11 +199,6 @@ fn kill(child: &mut Child) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
-    )]
-
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -23,7 +23,7 @@ const MAX_NAME: u64 = 255;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Nothing is asked, and a file that is there is never overwritten.")]
 pub(crate) struct Options {
-    /// Where to write it
+    /// Where to write it; `-` is standard output
     #[arg(value_name = "FILE", default_value = "dmarc.toml", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
 }
@@ -33,6 +33,9 @@ impl Options {
         let data = data_folder(|name| std::env::var_os(name).map(PathBuf::from));
         let domain = own_name().as_deref().and_then(domain_of);
         let suggestions = Suggestions { data: data.as_deref(), domain: domain.as_deref() };
+        if self.file == Path::new("-") {
+            return output.out.write_all(template(suggestions).as_bytes()).map_err(CommandError::output);
+        }
         write_new(&self.file, &template(suggestions)).map_err(|error| self.failed(error))?;
         self.tell(&suggestions, output).map_err(CommandError::output)
     }

@@ -1,6 +1,6 @@
 //! The environment: each key has a variable, `DMARC_` and its path in capitals, which wins over the file.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::error::{ConfigError, Origin, nearest};
 use super::keys::{self, KEYS};
@@ -46,7 +46,9 @@ impl Environment {
                 continue;
             }
             let Some(meaning) = meaning(&name, builder) else {
-                unknown.push(name);
+                if !is_service_link(&name, &value) {
+                    unknown.push(name);
+                }
                 continue;
             };
             let mailbox = meaning.mailbox.as_deref();
@@ -57,7 +59,7 @@ impl Environment {
             builder.set(meaning.path, mailbox, &given)?;
         }
         // A secret may be kept in a variable that is called like ours.
-        match unknown.into_iter().find(|name| !builder.holds_secret(name)) {
+        match unknown.into_iter().find(|name| !builder.secret_variables.contains(name)) {
             Some(variable) => Err(strange(variable, builder)),
             None => Ok(()),
         }
@@ -71,6 +73,22 @@ fn text(name: &str, value: OsString, meaning: &Meaning) -> Result<String, Config
         expected: keys::find(meaning.path).map_or("", |key| key.expected),
         found: "bytes that are not UTF-8".to_owned(),
     })
+}
+
+/// Whether Kubernetes has set the variable, in a pod beside a service called `dmarc` or `dmarc-…`
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
+fn is_service_link(name: &str, value: &OsStr) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") || name.contains("_SERVICE_PORT_") {
+        return true;
+    }
+    if name.ends_with("_PORT") && value.to_str().is_some_and(|value| value.contains("://")) {
+        return true;
+    }
+    // DMARC_PORT_9400_TCP, and the same with _PROTO, _PORT or _ADDR.
+    let parts: Vec<_> = name.split_once("_PORT_").into_iter().flat_map(|(_, rest)| rest.split('_')).collect();
+    matches!(parts.as_slice(), [number, "TCP" | "UDP" | "SCTP"] | [number, "TCP" | "UDP" | "SCTP", "PROTO" | "PORT" | "ADDR"]
+        if is_number(number))
 }
 
 /// What the variable `name` speaks of; `None` if it is none of ours.

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use super::mailbox::{Draft, Slot};
-use super::value::{self, Bad, Given};
-use super::{Config, Log};
+use super::value::{Bad, Given};
+use super::{Config, words};
 use crate::secret::Secret;
-use crate::source::imap::{After, Mechanism, Tls};
 
 /// One key.
 #[derive(Debug)]
@@ -72,7 +71,9 @@ pub(super) const KEYS: &[Key] = &[
         example: "[\"example.org\"]",
         expected: "domain names such as \"example.org\"",
         doc: "Own domains, sub-domains included; none: every domain that is reported on",
-        set: Set::Config(|config, given| given.list(domain).map(|domains| config.owner.domains = domains)),
+        set: Set::Config(|config, given| {
+            given.list(words::domain).map(|domains| config.owner.domains = domains)
+        }),
     },
     Key {
         path: "owner.networks",
@@ -80,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
         example: "[\"192.0.2.0/24\", \"2001:db8::1\"]",
         expected: "IP addresses or networks such as \"192.0.2.0/24\"",
         doc: "Networks of own hosts",
-        set: Set::Config(|config, given| given.list(network).map(|list| config.owner.networks = list)),
+        set: Set::Config(|config, given| given.list(words::network).map(|list| config.owner.networks = list)),
     },
     Key {
         path: "owner.trusted_authserv_ids",
@@ -89,7 +90,7 @@ pub(super) const KEYS: &[Key] = &[
         expected: "the names of mail servers such as \"mx.example.org\"",
         doc: "Own mail servers whose Authentication-Results are believed (RFC 8601); none: nothing is believed",
         set: Set::Config(|config, given| {
-            given.list(authserv_id).map(|ids| config.owner.trusted_authserv_ids = ids)
+            given.list(words::authserv_id).map(|ids| config.owner.trusted_authserv_ids = ids)
         }),
     },
     Key {
@@ -98,7 +99,7 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"imap.example.org\"",
         expected: "the name or address of a server such as \"imap.example.org\"",
         doc: "The IMAP server",
-        set: Set::Mailbox(|mailbox, given| given.text(value::host).map(|host| mailbox.host = Some(host))),
+        set: Set::Mailbox(|mailbox, given| given.text(words::host).map(|host| mailbox.host = Some(host))),
     },
     Key {
         path: "mailbox.*.port",
@@ -114,7 +115,7 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"starttls\"",
         expected: "\"implicit\", \"starttls\" or \"none\"",
         doc: "\"implicit\", \"starttls\", or \"none\" to a loopback address only",
-        set: Set::Mailbox(|mailbox, given| given.text(tls).map(|tls| mailbox.tls = tls)),
+        set: Set::Mailbox(|mailbox, given| given.text(words::tls).map(|tls| mailbox.tls = tls)),
     },
     Key {
         path: "mailbox.*.ca_file",
@@ -131,7 +132,7 @@ pub(super) const KEYS: &[Key] = &[
         expected: "the name to log in with",
         doc: "Who logs in",
         set: Set::Mailbox(|mailbox, given| {
-            given.text(value::printable).map(|user| mailbox.user = Some(user))
+            given.text(words::printable).map(|user| mailbox.user = Some(user))
         }),
     },
     Key {
@@ -172,7 +173,7 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"move:Done\"",
         expected: "\"keep\", \"seen\", \"move:FOLDER\" or \"delete\"",
         doc: "What becomes of mail once its rows are durable: \"keep\", \"seen\", \"move:FOLDER\" or \"delete\"",
-        set: Set::Mailbox(|mailbox, given| given.text(after).map(|after| mailbox.after = after)),
+        set: Set::Mailbox(|mailbox, given| given.text(words::after).map(|after| mailbox.after = after)),
     },
     Key {
         path: "mailbox.*.timeout",
@@ -199,7 +200,7 @@ pub(super) const KEYS: &[Key] = &[
         expected: "an https URL such as \"https://login.example/token\"",
         doc: "The token endpoint (RFC 6749)",
         set: Set::Mailbox(|mailbox, given| {
-            given.text(value::token_url).map(|url| mailbox.token_url = Some(url))
+            given.text(words::token_url).map(|url| mailbox.token_url = Some(url))
         }),
     },
     Key {
@@ -209,7 +210,7 @@ pub(super) const KEYS: &[Key] = &[
         expected: "the name of the client",
         doc: "The client that the provider knows",
         set: Set::Mailbox(|mailbox, given| {
-            given.text(value::printable).map(|id| mailbox.client_id = Some(id))
+            given.text(words::printable).map(|id| mailbox.client_id = Some(id))
         }),
     },
     Key {
@@ -267,7 +268,7 @@ pub(super) const KEYS: &[Key] = &[
         expected: "a scope",
         doc: "The scope to ask for, where the provider wants one",
         set: Set::Mailbox(|mailbox, given| {
-            given.text(value::printable).map(|text| mailbox.scope = Some(text))
+            given.text(words::printable).map(|text| mailbox.scope = Some(text))
         }),
     },
     Key {
@@ -276,7 +277,9 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"xoauth2\"",
         expected: "\"xoauth2\" or \"oauthbearer\"",
         doc: "\"xoauth2\" or \"oauthbearer\"; unset: what the server offers",
-        set: Set::Mailbox(|mailbox, given| given.text(mechanism).map(|text| mailbox.mechanism = Some(text))),
+        set: Set::Mailbox(|mailbox, given| {
+            given.text(words::mechanism).map(|text| mailbox.mechanism = Some(text))
+        }),
     },
     Key {
         path: "lookup.hosts_file",
@@ -301,7 +304,7 @@ pub(super) const KEYS: &[Key] = &[
         expected: "addresses of name servers such as \"192.0.2.53:53\"",
         doc: "Name servers; none: those of the system",
         set: Set::Config(|config, given| {
-            given.list(value::name_server).map(|servers| config.dns.servers = servers)
+            given.list(words::name_server).map(|servers| config.dns.servers = servers)
         }),
     },
     Key {
@@ -338,7 +341,7 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"json\"",
         expected: "\"text\" or \"json\"",
         doc: "How the log is written: \"text\" or \"json\"",
-        set: Set::Config(|config, given| given.text(log).map(|log| config.service.log = log)),
+        set: Set::Config(|config, given| given.text(words::log).map(|log| config.service.log = log)),
     },
     Key {
         path: "service.log_level",
@@ -346,7 +349,9 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"debug\"",
         expected: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         doc: "How much is written: \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
-        set: Set::Config(|config, given| given.text(level).map(|level| config.service.log_level = level)),
+        set: Set::Config(|config, given| {
+            given.text(words::level).map(|level| config.service.log_level = level)
+        }),
     },
     Key {
         path: "service.compact_every",
@@ -464,27 +469,12 @@ pub(super) fn variable(path: &str, mailbox: &str) -> String {
     format!("DMARC_{}", named(path, mailbox).replace(['.', '-'], "_").to_uppercase())
 }
 
-fn domain(text: &str) -> Option<String> {
-    let domain = dmarc_core::Domain::new(text);
-    domain.is_host_name().then(|| domain.as_str().to_owned())
-}
-
-fn network(text: &str) -> Option<ipnet::IpNet> {
-    let network = text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()));
-    network.ok().map(|network: ipnet::IpNet| network.trunc())
-}
-
-fn authserv_id(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == ';')).then(|| text.to_owned())
-}
-
 fn in_file(slot: &mut Slot, given: &Given) -> Result<(), Bad> {
     slot.put(Secret::File(given.path()?), given)
 }
 
 fn in_variable(slot: &mut Slot, given: &Given) -> Result<(), Bad> {
-    slot.put(Secret::Env(given.text(value::variable)?), given)
+    slot.put(Secret::Env(given.text(words::variable)?), given)
 }
 
 fn by_command(slot: &mut Slot, given: &Given) -> Result<(), Bad> {
@@ -492,7 +482,7 @@ fn by_command(slot: &mut Slot, given: &Given) -> Result<(), Bad> {
 }
 
 fn folders(mailbox: &mut Draft, given: &Given) -> Result<(), Bad> {
-    let folders = given.list(value::printable)?;
+    let folders = given.list(words::printable)?;
     if folders.is_empty() {
         return Err(given.bad());
     }
@@ -504,44 +494,4 @@ fn folders(mailbox: &mut Draft, given: &Given) -> Result<(), Bad> {
         }
     }
     Ok(())
-}
-
-fn tls(text: &str) -> Option<Tls> {
-    match text {
-        "implicit" => Some(Tls::Implicit),
-        "starttls" => Some(Tls::StartTls),
-        "none" => Some(Tls::None),
-        _ => None,
-    }
-}
-
-fn after(text: &str) -> Option<After> {
-    match text {
-        "keep" => Some(After::Keep),
-        "seen" => Some(After::Seen),
-        "delete" => Some(After::Delete),
-        _ => text.strip_prefix("move:").and_then(value::printable).map(After::Move),
-    }
-}
-
-fn mechanism(text: &str) -> Option<Mechanism> {
-    match text {
-        "xoauth2" => Some(Mechanism::Xoauth2),
-        "oauthbearer" => Some(Mechanism::OAuthBearer),
-        _ => None,
-    }
-}
-
-fn log(text: &str) -> Option<Log> {
-    match text {
-        "text" => Some(Log::Text),
-        "json" => Some(Log::Json),
-        _ => None,
-    }
-}
-
-fn level(text: &str) -> Option<tracing::Level> {
-    // `Level` would take numbers and any case too.
-    let known = ["error", "warn", "info", "debug", "trace"];
-    known.contains(&text).then(|| text.parse().ok()).flatten()
 }

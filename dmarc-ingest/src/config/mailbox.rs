@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Origin};
 use super::keys;
-use super::value::{Bad, Given, is_loopback};
+use super::value::{Bad, Given};
+use super::words::is_loopback;
 use crate::secret::Secret;
 use crate::source::imap::{Account, After, Login, Mechanism, OAuth2, Tls};
 
@@ -56,14 +57,6 @@ impl Slot {
 
     fn take(self) -> Option<Secret> {
         self.0.map(|(secret, _)| secret)
-    }
-
-    /// The environment variable that holds the secret.
-    pub(super) fn variable(&self) -> Option<&str> {
-        match &self.0 {
-            Some((Secret::Env(name), _)) => Some(name),
-            _ => None,
-        }
     }
 }
 

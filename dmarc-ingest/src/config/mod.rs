@@ -11,13 +11,13 @@
 //! password_file = "/run/secrets/rua"          # never the password itself
 //! ```
 //!
-//! Every key stands once in a table (`keys.rs`), with its default and what it does; [`template`] writes them all.
+//! Every key stands once in a table (`keys.rs`), with its default and what it does; [`template()`] writes them all.
 //! Each has a twin in the environment: `DMARC_DATA`, `DMARC_OWNER_DOMAINS=a.example,b.example`,
 //! `DMARC_MAILBOX_RUA_HOST`; a mailbox may stand there alone. A relative path starts from the folder of the file, one in
 //! the environment from the working directory.
 //!
 //! A key that is not known is an error, so that a slip of the pen cannot switch something off; so is an unknown
-//! variable that begins with `DMARC_`, other than [`CONFIG_VARIABLE`] and what a `…_env` key names.
+//! variable that begins with `DMARC_`, other than [`CONFIG_VARIABLE`], what a `…_env` key names, and what Kubernetes says of a service called `dmarc`.
 
 mod environment;
 mod error;
@@ -26,8 +26,9 @@ mod keys;
 mod mailbox;
 mod template;
 mod value;
+mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -45,7 +46,7 @@ use file::Document;
 use keys::Set;
 use mailbox::Draft;
 pub use template::{Suggestions, template};
-use value::{Bad, Given};
+use value::{Bad, Given, Value};
 
 /// The environment variable that names the configuration.
 pub const CONFIG_VARIABLE: &str = "DMARC_CONFIG";
@@ -296,6 +297,8 @@ fn text(path: &Path) -> Result<String, ConfigError> {
 struct Builder {
     config: Config,
     mailboxes: BTreeMap<String, Draft>,
+    /// The variables that secrets are said to be kept in.
+    secret_variables: BTreeSet<String>,
 }
 
 impl Builder {
@@ -327,6 +330,11 @@ impl Builder {
     /// Takes over the value of the key at `path`.
     fn set(&mut self, path: &str, mailbox: Option<&str>, given: &Given) -> Result<(), ConfigError> {
         let Some(key) = keys::find(path) else { return Ok(()) };
+        if key.path.ends_with("_env")
+            && let Value::Text(name) = &given.value
+        {
+            self.secret_variables.insert(name.clone());
+        }
         let done = match (key.set, mailbox.and_then(|name| self.mailboxes.get_mut(name))) {
             (Set::Config(set), _) => set(&mut self.config, given),
             (Set::Mailbox(set), Some(draft)) => {
@@ -355,14 +363,6 @@ impl Builder {
 
     fn mailbox_names(&self) -> Vec<String> {
         self.mailboxes.keys().cloned().collect()
-    }
-
-    /// Whether a secret is kept in the variable `name`.
-    fn holds_secret(&self, name: &str) -> bool {
-        self.mailboxes.values().any(|draft| {
-            let slots = [&draft.password, &draft.client_secret, &draft.refresh_token];
-            slots.into_iter().any(|slot| slot.variable() == Some(name))
-        })
     }
 
     fn finish(mut self) -> Result<Config, ConfigError> {

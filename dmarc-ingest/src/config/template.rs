@@ -14,8 +14,8 @@ pub struct Suggestions<'a> {
     pub domain: Option<&'a str>,
 }
 
-/// A configuration in which every key stands with its default (or, where it has none, with an example) as a comment,
-/// and with what it does. But for the folder of the dataset it means the same as an empty file.
+/// A configuration in which every key stands in a comment with what it does and its default, or, where it has none, with an
+/// example. But for the folder of the dataset it means the same as an empty file.
 pub fn template(suggestions: Suggestions<'_>) -> String {
     let mut text = String::from(HEAD);
     for key in KEYS.iter().filter(|key| !key.path.contains('.')) {
@@ -24,8 +24,8 @@ pub fn template(suggestions: Suggestions<'_>) -> String {
     for (table, about) in TABLES {
         let path = keys::named(table, "rua");
         // A mailbox that is there must be complete, so the table itself is a comment too.
-        let mark = if table.contains('*') { "# " } else { "" };
-        push(&mut text, format_args!("\n# {about}.\n{mark}[{path}]\n"));
+        let mark = if table.contains('*') { "#" } else { "" };
+        push(&mut text, format_args!("\n\n# {about}.\n{mark}[{path}]\n"));
         for name in keys::names_in(table) {
             if let Some(key) = keys::find(&format!("{table}.{name}")) {
                 write_key(&mut text, key, suggestions);
@@ -36,27 +36,23 @@ pub fn template(suggestions: Suggestions<'_>) -> String {
 }
 
 const HEAD: &str = "\
-# The configuration of dmarc. What stands behind a # is the default, or an example where there is none.
+# The configuration of dmarc. A line that begins with # and no space is a setting: take the # away and change it.
 # Every key has a twin in the environment, which wins: DMARC_DATA, DMARC_OWNER_DOMAINS, DMARC_MAILBOX_RUA_HOST.
-# Relative paths start from the folder of this file. Passwords never stand in it.
-
+# A relative path starts from the folder of this file. Passwords never stand in it.
 ";
 
 fn write_key(text: &mut String, key: &Key, suggestions: Suggestions<'_>) {
     let name = key.path.rsplit('.').next().unwrap_or_default();
-    push(text, format_args!("# {}.\n", key.doc));
-    let found = match key.path {
-        "data" => suggestions.data.and_then(Path::to_str).map(quoted),
-        "owner.domains" => suggestions.domain.map(|domain| format!("[{}]", quoted(domain))),
-        _ => None,
-    };
-    match (key.path, found) {
-        ("data", Some(value)) => push(text, format_args!("{name} = {value}\n")),
-        (_, Some(value)) => {
-            push(text, format_args!("# {name} = {value}  # taken from the name of this host\n"));
+    let data = suggestions.data.and_then(Path::to_str);
+    let (more, mark, value) = match (key.path, data, suggestions.domain, key.default) {
+        ("data", Some(data), _, _) => ("", "", quoted(data)),
+        ("owner.domains", _, Some(domain), _) => {
+            (" By the name of this host perhaps:", "#", format!("[{}]", quoted(domain)))
         }
-        (_, None) => push(text, format_args!("# {name} = {}\n", key.default.unwrap_or(key.example))),
-    }
+        (_, _, _, Some(default)) => ("", "#", default.to_owned()),
+        (_, _, _, None) => (" For example:", "#", key.example.to_owned()),
+    };
+    push(text, format_args!("\n# {}.{more}\n{mark}{name} = {value}\n", key.doc));
 }
 
 /// As a TOML string.

@@ -77,7 +77,8 @@ fn takes_every_key_from_the_file_and_from_the_environment_and_writes_it_into_the
         let table = key.path.rsplit_once('.').map_or("", |(table, _)| table);
         assert!(keys::names_in(table).contains(&name));
         let shown = key.default.unwrap_or(key.example);
-        assert!(template.contains(&format!("# {}.\n# {name} = {shown}\n", key.doc)), "{}", key.path);
+        let more = if key.default.is_some() { "" } else { " For example:" };
+        assert!(template.contains(&format!("# {}.{more}\n#{name} = {shown}\n", key.doc)), "{}", key.path);
     }
 }
 
@@ -89,9 +90,8 @@ fn writes_a_template_that_means_the_same_as_no_file() {
 #[test]
 fn writes_a_template_that_is_valid_with_all_its_comments_taken_away_but_two_ways_to_log_in() {
     let text = template(Suggestions::default());
-    let lines = text.lines().map(|line| match line.strip_prefix("# ") {
-        Some(key) if key.starts_with('[') => key,
-        Some(key) if key.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) => key,
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => setting,
         _ => line,
     });
     let other_ways = ["password_env", "password_command", "[mailbox.rua.oauth2]"];
@@ -462,6 +462,73 @@ fn names_the_nearest_variable() {
         let expected = format!("unknown environment variable {variable}{error}");
         assert_eq!(read(&text, &[(variable, "hunter2")]).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn passes_over_what_kubernetes_says_of_services_that_are_called_like_us() {
+    let links = [
+        ("DMARC_SERVICE_HOST", "10.0.0.7"),
+        ("DMARC_SERVICE_PORT", "9400"),
+        ("DMARC_SERVICE_PORT_METRICS", "9400"),
+        ("DMARC_PORT", "tcp://10.0.0.7:9400"),
+        ("DMARC_PORT_9400_TCP", "tcp://10.0.0.7:9400"),
+        ("DMARC_PORT_9400_TCP_PROTO", "tcp"),
+        ("DMARC_PORT_9400_TCP_PORT", "9400"),
+        ("DMARC_METRICS_PORT_9400_TCP_ADDR", "10.0.0.7"),
+    ];
+    assert_eq!(environment(&links).unwrap(), Config::default());
+    for variable in ["DMARC_PORT", "DMARC_HOST", "DMARC_SERVICE_LOGS", "DMARC_PORT_9400_ADDR"] {
+        assert!(environment(&[(variable, "1")]).unwrap_err().starts_with("unknown environment variable"));
+    }
+}
+
+#[test]
+fn knows_a_secret_in_a_variable_that_is_called_like_ours_even_if_another_way_to_log_in_wins() {
+    let text = format!("{MAILBOX}password_env = \"DMARC_RUA\"\n");
+    let variables = [("DMARC_RUA", "hunter2"), ("DMARC_MAILBOX_RUA_PASSWORD_FILE", "a")];
+    assert!(read(&text, &variables).is_ok());
+    assert!(read(&format!("{MAILBOX}{PASSWORD}"), &variables).is_err());
+}
+
+#[test]
+fn knows_every_variable_of_the_unit_and_of_the_container() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
+    for (name, mark) in [("dmarc.service", "Environment="), ("Containerfile", "ENV ")] {
+        let text = std::fs::read_to_string(root.join(name)).unwrap();
+        let set: Vec<_> =
+            text.lines().filter_map(|line| line.trim_start_matches(['#', ' ']).strip_prefix(mark)).collect();
+        assert!(!set.is_empty(), "{name}");
+        let mut variables: Vec<_> = set.iter().map(|line| line.split_once('=').unwrap()).collect();
+        variables.extend([("DMARC_MAILBOX_RUA_HOST", "a.example"), ("DMARC_MAILBOX_RUA_USER", "a")]);
+        variables.sort_unstable();
+        let text = if name == "Containerfile" { PASSWORD } else { "" };
+        let text = if text.is_empty() { String::new() } else { format!("[mailbox.rua]\n{text}") };
+        read(&text, &variables).unwrap();
+    }
+}
+
+#[test]
+fn takes_a_tilde_for_a_slip() {
+    assert_eq!(
+        parse("data = \"~/dmarc\"\n").unwrap_err(),
+        "etc/dmarc.toml:1: `data`: `~` stands for no folder here: expected a path from the root"
+    );
+}
+
+#[test]
+fn opens_the_file_that_the_environment_names_or_needs_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.toml");
+    std::fs::write(&file, "data = \"kept\"\n").unwrap();
+    let variables = |path: &str| {
+        [("DMARC_CONFIG".to_owned(), path.to_owned()), ("DMARC_DNS_TIMEOUT".to_owned(), "7s".to_owned())]
+    };
+    let config = Config::open(None, variables(file.to_str().unwrap())).unwrap();
+    assert_eq!((config.data, config.dns.timeout), (Some(folder.path().join("kept")), Duration::from_secs(7)));
+    let config = Config::open(None, variables("")).unwrap();
+    assert_eq!((config.data, config.dns.timeout), (None, Duration::from_secs(7)));
+    let gone = folder.path().join("gone");
+    assert!(matches!(Config::open(Some(&gone), variables("")), Err(ConfigError::Unreadable { .. })));
 }
 
 #[test]
