@@ -27,6 +27,8 @@ pub(crate) struct Dovecot {
     /// Port of STARTTLS.
     pub(crate) plain_port: u16,
     process: Option<Child>,
+    /// What the configuration refers to.
+    kept: Option<TempDir>,
 }
 
 /// Starts a server; `None`, and a line that says so, if there is none to start.
@@ -50,15 +52,31 @@ pub(crate) fn start_with(names: &[&str], configuration: &str) -> Option<Dovecot>
         give(&part);
     }
     fs::write(folder.path().join("password"), PASSWORD).unwrap();
-    let user = format!("dmarc:{{PLAIN.b64}}{}\n", STANDARD.encode(PASSWORD));
-    fs::write(folder.path().join("users"), user).unwrap();
     // The parts of a server that was started by root run as other users.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let [tls_port, plain_port] = free_ports();
     let text = config(folder.path(), tls_port, plain_port, configuration);
     fs::write(folder.path().join("dovecot.conf"), text).unwrap();
-    let mut server = Dovecot { folder, tls_port, plain_port, process: None };
+    let mut server = Dovecot { folder, tls_port, plain_port, process: None, kept: None };
+    server.set_password(PASSWORD);
     server.run(&program);
+    Some(server)
+}
+
+/// Starts a server that asks this port of loopback whether an access token is good.
+pub(crate) fn start_with_tokens(port: u16) -> Option<Dovecot> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("oauth2");
+    let url = format!("http://127.0.0.1:{port}/info?access_token=");
+    fs::write(&file, format!("tokeninfo_url = {url}\nusername_attribute = username\n")).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let passdb = format!(
+        "passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {}\n}}\n\
+         auth_mechanisms = plain login xoauth2 oauthbearer\n",
+        file.display()
+    );
+    let mut server = start_with(&["localhost"], &passdb)?;
+    server.kept = Some(folder);
     Some(server)
 }
 
@@ -76,13 +94,19 @@ impl Dovecot {
             folders: vec!["INBOX".to_owned()],
             after: After::Keep,
             timeout: std::time::Duration::from_secs(20),
-            poll: std::time::Duration::from_secs(60),
+            poll: std::time::Duration::from_mins(1),
         }
     }
 
     /// The same by STARTTLS.
     pub(crate) fn starttls(&self) -> Account {
         Account { port: self.plain_port, tls: Tls::StartTls, ..self.account() }
+    }
+
+    /// Gives the user another password.
+    pub(crate) fn set_password(&self, password: &str) {
+        let user = format!("dmarc:{{PLAIN.b64}}{}\n", STANDARD.encode(password));
+        fs::write(self.path().join("users"), user).unwrap();
     }
 
     /// Where the server keeps its things.
@@ -106,6 +130,23 @@ impl Dovecot {
         }
     }
 
+    /// Puts a message into a folder.
+    pub(crate) fn save(&self, folder: &str, message: &[u8]) {
+        let file = self.path().join("message");
+        fs::write(&file, message).unwrap();
+        self.doveadm(&["save", "-u", "dmarc", "-m", folder, file.to_str().unwrap()]);
+    }
+
+    /// How many messages no client has seen: those in `new`.
+    pub(crate) fn untouched(&self) -> usize {
+        fs::read_dir(self.path().join("home/Maildir/new")).unwrap().count()
+    }
+
+    /// What the server logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path().join("log")).unwrap_or_default()
+    }
+
     /// Does something to the mailbox as another client would; what it prints.
     pub(crate) fn doveadm(&self, arguments: &[&str]) -> String {
         let output = Command::new("doveadm")
@@ -124,11 +165,6 @@ impl Dovecot {
         let text =
             self.doveadm(&["-f", "tab", "fetch", "-u", "dmarc", "uid flags", "mailbox", folder, "all"]);
         text.lines().skip(1).map(|line| line.replace('\t', " ").trim().to_owned()).collect()
-    }
-
-    /// How often the server let somebody in, or refused to.
-    pub(crate) fn logins(&self) -> usize {
-        fs::read_to_string(self.path().join("log")).unwrap_or_default().matches("imap-login: ").count()
     }
 
     /// Kills the server with everything that belongs to it, at once.
@@ -174,7 +210,7 @@ impl Drop for Dovecot {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            println!("{}", fs::read_to_string(self.path().join("log")).unwrap_or_default());
+            println!("{}", self.log());
         }
     }
 }
@@ -206,6 +242,12 @@ fn give(path: &Path) {
     std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
 }
 
+/// What `id` says about oneself.
+fn id(option: &str) -> String {
+    let output = Command::new("id").arg(option).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// Ports that nothing listens on now.
 fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
@@ -216,18 +258,13 @@ fn config(folder: &Path, tls_port: u16, plain_port: u16, more: &str) -> String {
     let folder = folder.display();
     let (uid, gid) = mail_owner();
     // As root the users of the package exist; as anybody else only oneself can be used.
-    let users = match rustix::process::getuid().is_root() {
-        true => String::new(),
-        false => {
-            let name = |option: &str| {
-                let output = Command::new("id").arg(option).output().unwrap();
-                String::from_utf8(output.stdout).unwrap().trim().to_owned()
-            };
-            let (user, group) = (name("-un"), name("-gn"));
-            format!(
-                "default_internal_user = {user}\ndefault_internal_group = {group}\ndefault_login_user = {user}\n"
-            )
-        }
+    let users = if rustix::process::getuid().is_root() {
+        String::new()
+    } else {
+        let (user, group) = (id("-un"), id("-gn"));
+        format!(
+            "default_internal_user = {user}\ndefault_internal_group = {group}\ndefault_login_user = {user}\n"
+        )
     };
     format!(
         "protocols = imap

@@ -3,6 +3,7 @@
 pub(crate) mod dovecot;
 pub(crate) mod pki;
 pub(crate) mod proxy;
+pub(crate) mod script;
 
 use std::time::{Duration, Instant};
 

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A listener whose connections lead to a server.
@@ -19,10 +19,10 @@ pub(crate) struct Faults {
     stall_after: AtomicU64,
     /// After so many bytes of the server the connections are cut.
     cut_after: AtomicU64,
-    /// After so many bytes of the server its end is closed, and the client's is not.
-    half_close_after: AtomicU64,
     passed: AtomicU64,
-    connections: AtomicUsize,
+    /// The clients' ends, and what the servers said.
+    clients: Mutex<Vec<TcpStream>>,
+    said: Mutex<Vec<u8>>,
     /// What is replaced in the words of the server, which must be in the clear.
     replace: Option<(&'static str, &'static str)>,
 }
@@ -41,9 +41,9 @@ impl Proxy {
         let faults = Arc::new(Faults {
             stall_after: never(),
             cut_after: never(),
-            half_close_after: never(),
             passed: AtomicU64::new(0),
-            connections: AtomicUsize::new(0),
+            clients: Mutex::default(),
+            said: Mutex::default(),
             replace,
         });
         let shared = Arc::clone(&faults);
@@ -52,16 +52,11 @@ impl Proxy {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect((Ipv4Addr::LOCALHOST, to))) else {
                     return;
                 };
-                shared.connections.fetch_add(1, Ordering::SeqCst);
+                shared.clients.lock().unwrap().push(client.try_clone().unwrap());
                 join(client, server, &shared);
             }
         });
         Self { port, faults }
-    }
-
-    /// How many connections there were.
-    pub(crate) fn connections(&self) -> usize {
-        self.faults.connections.load(Ordering::SeqCst)
     }
 
     /// From so many more bytes of the server on nothing passes.
@@ -74,9 +69,16 @@ impl Proxy {
         self.faults.cut_after.store(self.passed() + bytes, Ordering::SeqCst);
     }
 
-    /// After so many more bytes the server seems to have closed its end.
-    pub(crate) fn half_close_after(&self, bytes: u64) {
-        self.faults.half_close_after.store(self.passed() + bytes, Ordering::SeqCst);
+    /// Now the servers seem to have closed their ends, and still listen.
+    pub(crate) fn half_close(&self) {
+        for client in self.faults.clients.lock().unwrap().iter() {
+            client.shutdown(Shutdown::Write).unwrap();
+        }
+    }
+
+    /// Whether a server said this, in the clear.
+    pub(crate) fn heard(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.faults.said.lock().unwrap()).contains(text)
     }
 
     fn passed(&self) -> u64 {
@@ -106,10 +108,10 @@ fn answer(mut client: TcpStream, mut server: TcpStream, faults: &Faults) {
         if let Some((from, to)) = faults.replace {
             bytes = String::from_utf8(bytes).unwrap().replace(from, to).into_bytes();
         }
+        faults.said.lock().unwrap().extend_from_slice(&bytes);
         let passed = faults.passed.load(Ordering::SeqCst);
         let left = |at: &AtomicU64| at.load(Ordering::SeqCst).saturating_sub(passed);
-        let least =
-            left(&faults.stall_after).min(left(&faults.cut_after)).min(left(&faults.half_close_after));
+        let least = left(&faults.stall_after).min(left(&faults.cut_after));
         let most = usize::try_from(least).unwrap_or(usize::MAX).min(bytes.len());
         if client.write_all(&bytes[..most]).is_err() {
             return;
@@ -117,9 +119,6 @@ fn answer(mut client: TcpStream, mut server: TcpStream, faults: &Faults) {
         faults.passed.fetch_add(most as u64, Ordering::SeqCst);
         if most == bytes.len() {
             continue;
-        }
-        if left(&faults.half_close_after) == least {
-            client.shutdown(Shutdown::Write).ok();
         }
         if left(&faults.cut_after) == least {
             client.shutdown(Shutdown::Both).ok();
