@@ -137,6 +137,9 @@ pub enum SourceError {
         /// What the system said.
         source: io::Error,
     },
+    /// A mailbox.
+    #[error(transparent)]
+    Imap(#[from] imap::ImapError),
     /// A folder without any file to read.
     #[error("{path}: no file in this folder (hidden names and links in it are passed over)")]
     Empty {

@@ -9,11 +9,12 @@
 //! that [`publish`](super::publish) moves, and mail that is recognised by its content and acknowledged then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dmarc_core::identity::{ContentHash, Identity};
-use dmarc_core::{MessageInfo, Quirks};
+use dmarc_core::{MessageInfo, Quirks, Report};
 use sha2::{Digest, Sha256};
 
 use super::Dataset;
@@ -124,6 +125,8 @@ struct Plan {
     /// Reports that the ledger has or gets, by identity.
     versions: HashMap<Identity, Vec<State>>,
     additions: Vec<Addition>,
+    /// The hosts in them.
+    hosts: BTreeSet<IpAddr>,
     /// Keys of reports whose rows go.
     removed: BTreeMap<Partition, BTreeSet<String>>,
     /// Of these, the reports that gave way to another: key, mail.
@@ -366,6 +369,7 @@ impl Dataset {
                 write.pending_if_settled(place, hash)?;
             }
             write.segments(staged)?;
+            write.hosts(&plan.hosts)?;
             for kept in &plan.kept {
                 let id = match kept.mail {
                     KeptFor::Mail(index) => mails.get(index).copied().unwrap_or_default(),
@@ -450,6 +454,7 @@ impl Plan {
                     self.committed.reports += u64::from(!state.was_active);
                     let addition = state.addition.take();
                     self.committed.rows += addition.as_ref().map_or(0, |add| Size::of(&add.report).rows);
+                    self.hosts.extend(addition.iter().flat_map(|addition| hosts(&addition.report)));
                     self.additions.extend(addition);
                 }
             }
@@ -533,6 +538,17 @@ impl Plan {
         states.is_some_and(|(states, key)| {
             states.iter().any(|state| state.version.key == *key && !state.version.active)
         })
+    }
+}
+
+/// The hosts that a report names.
+fn hosts(report: &Report<'_>) -> Vec<IpAddr> {
+    match report {
+        Report::Aggregate(report) => {
+            report.records.iter().filter_map(|record| record.row.source_ip).collect()
+        }
+        Report::Failure(report) => report.source_ip.into_iter().collect(),
+        _ => Vec::new(),
     }
 }
 

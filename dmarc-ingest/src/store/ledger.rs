@@ -270,7 +270,7 @@ impl Ledger {
     pub(super) fn host(&self, ip: IpAddr) -> Result<Option<Host>, DatasetError> {
         self.read(|connection| {
             connection
-                .prepare_cached("SELECT name, confirmed FROM hosts WHERE ip = ?")?
+                .prepare_cached("SELECT name, confirmed FROM hosts WHERE ip = ? AND at IS NOT NULL")?
                 .query_row([ip.to_string()], |row| {
                     Ok(Host {
                         name: row.get::<_, Option<String>>(0)?.unwrap_or_default(),

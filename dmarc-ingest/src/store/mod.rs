@@ -20,6 +20,7 @@ mod commit;
 mod compact;
 mod error;
 mod fault;
+mod hosts;
 mod layout;
 mod ledger;
 mod publish;

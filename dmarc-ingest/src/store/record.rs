@@ -1,6 +1,7 @@
 //! The statements of the one transaction that makes mail count.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use dmarc_core::identity::Identity;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -174,6 +175,15 @@ impl Writer<'_> {
         self.transaction
             .prepare_cached("INSERT OR REPLACE INTO kept (name, mail, bytes, hash) VALUES (?, ?, ?, ?)")?
             .execute(params![kept.name, mail, kept.bytes, kept.hash.as_slice()])?;
+        Ok(())
+    }
+
+    /// Hosts of which the names are not known.
+    pub(super) fn hosts(&self, hosts: &BTreeSet<IpAddr>) -> rusqlite::Result<()> {
+        let mut add = self.transaction.prepare_cached("INSERT OR IGNORE INTO hosts (ip) VALUES (?)")?;
+        for ip in hosts {
+            add.execute([ip.to_string()])?;
+        }
         Ok(())
     }
 

@@ -74,7 +74,9 @@ CREATE TABLE pending (
   PRIMARY KEY (mailbox, folder, uid_validity, uid)
 ) WITHOUT ROWID, STRICT;
 
--- What was found out about hosts; name NULL: it has none.
+-- What was found out about hosts: at NULL: nothing yet; else name NULL: it has none.
 CREATE TABLE hosts (
-  ip TEXT PRIMARY KEY, name TEXT, confirmed INTEGER NOT NULL, at INTEGER NOT NULL
+  ip TEXT PRIMARY KEY, name TEXT, confirmed INTEGER NOT NULL DEFAULT 0, at INTEGER,
+  tried INTEGER NOT NULL DEFAULT 0  -- when it was last asked for in vain
 ) WITHOUT ROWID, STRICT;
+CREATE INDEX hosts_wanted ON hosts (tried) WHERE at IS NULL;
