@@ -32,6 +32,7 @@ pub mod ingest;
 pub mod pipeline;
 mod receive;
 pub mod secret;
+pub mod service;
 pub mod source;
 pub mod store;
 mod verdict;

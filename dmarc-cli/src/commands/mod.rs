@@ -1,6 +1,7 @@
 //! The verbs, one a file.
 
 mod dataset;
+mod fetch;
 mod findings;
 mod import;
 mod init;
@@ -42,6 +43,8 @@ macro_rules! verbs {
 verbs! {
     /// Show the state of the dataset, and care for it
     Dataset(dataset),
+    /// Read the mailboxes once, into the dataset
+    Fetch(fetch),
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
     /// Take mails and reports from files into the dataset
