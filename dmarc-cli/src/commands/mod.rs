@@ -8,6 +8,7 @@ mod init;
 mod parse;
 mod quarantine;
 mod setup;
+mod watch;
 
 use dmarc_core::Limits;
 
@@ -55,4 +56,6 @@ verbs! {
     Parse(parse),
     /// Show what could not be trusted, with the reason, and deal with it
     Quarantine(quarantine),
+    /// Read the mailboxes as mail comes, until asked to stop
+    Watch(watch),
 }
