@@ -258,6 +258,8 @@ fn takes_no_mail_whose_author_could_be_read_in_two_ways() {
     // Two authors, one of them a stranger.
     let two = Signing::default().sign(&mail_from("a@example.org, b@bank.example"));
     assert_eq!(reason(&dns, &two), NotVerified::NoAuthor);
+    let verdict = verify(two.as_bytes(), "example.org", &resolver);
+    assert_eq!(verdict, DkimVerdict::NotVerified(NotVerified::NoAuthor));
 }
 
 #[test]
@@ -299,6 +301,10 @@ fn looks_at_a_bounded_number_of_signatures_however_large() {
     let wide =
         format!("DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s1; h={names}x; bh=AAAA; b=AAAA\r\n");
     assert_eq!(check(&dns, &format!("{wide}{mail}")), verified("example.org"));
+    assert_eq!(
+        reason(&dns, &format!("{wide}{}", mail_from("a@example.org"))),
+        NotVerified::MalformedSignature
+    );
     let huge = format!("X: {}\r\n", "x".repeat(300_000));
     assert_eq!(reason(&dns, &format!("{huge}{mail}")), NotVerified::HeaderTooLong);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
