@@ -168,8 +168,9 @@ fn check(mail: &[u8], from_domain: &str, resolver: &Resolver) -> Result<String, 
         return Err(NotVerified::NoAuthor);
     }
     let mut reasons = Vec::new();
-    let candidates = candidates(&mail, &author, &mut reasons)?;
+    let mut candidates = candidates(&mail, &author, &mut reasons)?;
     let keys = keys(&candidates, resolver, &mut reasons);
+    candidates.retain(|candidate| keys.0.contains_key(candidate.signature.domain_key().as_str()));
     if keys.0.is_empty() {
         return Err(most_telling(reasons));
     }

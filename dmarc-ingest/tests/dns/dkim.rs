@@ -255,6 +255,10 @@ fn takes_no_mail_whose_author_could_be_read_in_two_ways() {
     for other in ["bank.example", "", "two words"] {
         assert!(matches!(verify(mail.as_bytes(), other, &resolver), DkimVerdict::NotVerified(_)), "{other}");
     }
+    // Whatever the reader of the report made of it.
+    let twice = format!("From: ceo@example.org\r\n{mail}");
+    let verdict = verify(twice.as_bytes(), "example.org", &resolver);
+    assert_eq!(verdict, DkimVerdict::NotVerified(NotVerified::NoAuthor));
     // Two authors, one of them a stranger.
     let two = Signing::default().sign(&mail_from("a@example.org, b@bank.example"));
     assert_eq!(reason(&dns, &two), NotVerified::NoAuthor);
