@@ -111,7 +111,7 @@ fn answers_one_request_a_connection() {
 #[test]
 fn refuses_a_header_section_that_is_too_large() {
     let (server, _) = start(&[], Duration::ZERO);
-    for header in [format!("X: {}\r\n", "x".repeat(20_000)), "X: y\r\n".repeat(100)] {
+    for header in [format!("X: {}\r\n", "x".repeat(20_000)), "X: y\r\n".repeat(40)] {
         let mut stream = connect(&server);
         let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{header}\r\n");
         // The server may close before it has read all.
@@ -150,7 +150,9 @@ fn throws_out_who_sends_slowly_and_serves_who_waited() {
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost:").unwrap();
     }
     assert!(get(&server, "/healthz").starts_with("HTTP/1.1 200 "), "whoever waits is served in the end");
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    // It had to wait until the first were thrown out for their header, long before the end of a connection.
+    let waited = begin.elapsed();
+    assert!((Duration::from_secs(3)..Duration::from_secs(9)).contains(&waited), "{waited:?}");
     for stream in slow {
         assert!(!rest(stream).contains("HTTP/1.1 200 "));
     }
