@@ -424,7 +424,9 @@ fn caps_its_confidence_where_no_mail_of_a_report_was_verified() {
     let records = [days(0..10, &[Row::own()]), days(3..9, &[Row::new("198.51.100.7", 60)])].concat();
     let confidence = |trust| {
         let mut records = records.clone();
-        records.iter_mut().for_each(|record| Arc::make_mut(&mut record.report).trust = trust);
+        for record in &mut records {
+            Arc::make_mut(&mut record.report).trust = trust;
+        }
         finding_of(&records, &nameless, "198.51.100.7").confidence
     };
     assert!(Trust::Unverified < Trust::TrustedAuthres && Trust::TrustedAuthres < Trust::Verified);

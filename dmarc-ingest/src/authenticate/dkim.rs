@@ -302,7 +302,12 @@ fn check_candidates(
     for result in &results {
         match (result.result(), result.signature()) {
             (DkimResult::Pass, Some(signature)) => {
-                return Ok(Domain::new(signature.d.as_str()).as_str().to_owned());
+                // Once more: the library may have seen a signature where we saw none.
+                let domain = Domain::new(signature.d.as_str());
+                match flaw(signature, mail.body_bytes()) {
+                    None if same_organization(&domain, author) => return Ok(domain.as_str().to_owned()),
+                    flaw => reasons.push(flaw.unwrap_or(NotVerified::NotAligned)),
+                }
             }
             (other, _) => reasons.extend(reason(other)),
         }

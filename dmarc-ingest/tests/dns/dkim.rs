@@ -239,6 +239,21 @@ fn takes_no_signature_that_leaves_out_from() {
 }
 
 #[test]
+fn lets_no_flawed_signature_pass_beside_one_that_is_worth_a_look() {
+    let dns = Dns::start();
+    let flawed = signed(&dns, &Signing { headers: &["Subject", "Date"], ..Signing::default() });
+    let resolver = dns.resolver();
+    let worth = "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=s1; h=from; bh=AAAA; b=AAAA\r\n";
+    assert_eq!(reason(&dns, &format!("{worth}{flawed}")), NotVerified::BodyChanged);
+    for name in ["DKIM-Signature :", "DKIM-Signature\u{b}:", "dkim-signature\t:", "DKIM-SIGNATURE\u{c} :"] {
+        let disguised = flawed.replacen("DKIM-Signature:", name, 1);
+        assert_ne!(disguised, flawed);
+        let verdict = verify(format!("{worth}{disguised}").as_bytes(), "example.org", &resolver);
+        assert!(matches!(verdict, DkimVerdict::NotVerified(_)), "{name:?}");
+    }
+}
+
+#[test]
 fn takes_no_mail_whose_author_could_be_read_in_two_ways() {
     let dns = Dns::start();
     let mail = signed(&dns, &Signing::default());
