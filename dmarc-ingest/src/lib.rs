@@ -8,6 +8,7 @@
 //! | what the owner says of himself | [`config`] |
 //! | what was found out about hosts | [`enrich`] |
 //! | questions to DNS, bounded | [`dns`] |
+//! | what an operator sees of the service | [`events`], [`metrics`], [`health`], [`systemd`] |
 //!
 //! Only what is given a [`dns::Resolver`] or a mailbox reaches the network. One input is held in memory at a time.
 //!
@@ -28,13 +29,17 @@ pub mod collection;
 pub mod config;
 pub mod dns;
 pub mod enrich;
+pub mod events;
+pub mod health;
 pub mod ingest;
+pub mod metrics;
 pub mod pipeline;
 mod receive;
 pub mod secret;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod systemd;
 mod verdict;
 
 pub use authenticate::{Trust, judge};

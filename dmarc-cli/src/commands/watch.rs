@@ -37,7 +37,8 @@ impl Options {
             Log::Text => EventFormat::Text,
             Log::Json => EventFormat::Json,
         };
-        events::install(format, config.service.log_level).map_err(|error| CommandError::new(Kind::Bug, error))?;
+        events::install(format, config.service.log_level)
+            .map_err(|error| CommandError::new(Kind::Bug, error))?;
         let service = service(&config, &self.setup.data(&config)?)?;
         let metrics = Arc::new(Metrics::new(accounts.iter().map(|account| account.name.clone())));
         let poll = accounts.iter().map(|account| account.poll).max().unwrap_or_default();
@@ -77,8 +78,11 @@ fn listen(
 ) -> Result<Option<HealthServer>, CommandError> {
     let Some(address) = config.service.metrics else { return Ok(None) };
     let server = HealthServer::start(address, Arc::clone(metrics), max_age).map_err(|error| {
-        CommandError::new(Kind::Usage, anyhow::Error::new(error).context(format!("cannot listen on {address}")))
-            .hint("`service.metrics` is an address of this machine and a free port")
+        CommandError::new(
+            Kind::Usage,
+            anyhow::Error::new(error).context(format!("cannot listen on {address}")),
+        )
+        .hint("`service.metrics` is an address of this machine and a free port")
     })?;
     tracing::info!(address = %server.address(), "listening for /metrics and /healthz");
     Ok(Some(server))
