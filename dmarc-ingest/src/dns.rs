@@ -356,7 +356,7 @@ impl Client {
         let Ok(Ok(_slot)) = slot else { return Err(Trouble::NoTime) };
         match self.leave() {
             Leave::Ask => {}
-            Leave::Probe if self.answers().await => self.breaker().answered(),
+            Leave::Probe if self.probe().await => {}
             Leave::Probe | Leave::Suspended => return Err(Trouble::Suspended),
         }
         let answer = timeout(self.timeout, self.dns.lookup(name, kind)).await;
@@ -388,7 +388,7 @@ impl Client {
             None => Leave::Ask,
             Some(until) if now < until => Leave::Suspended,
             Some(_) => {
-                breaker.suspended_until = Some(now + self.pause);
+                breaker.suspended_until = Some(now + self.timeout.max(self.pause));
                 Leave::Probe
             }
         }
@@ -405,9 +405,21 @@ impl Client {
             }
             is_last
         };
-        if is_last && self.answers().await {
-            self.breaker().answered();
+        if is_last {
+            self.probe().await;
         }
+    }
+
+    /// Finds out whether the server answers anything; if not, the pause begins anew.
+    async fn probe(&self) -> bool {
+        let answers = self.answers().await;
+        let mut breaker = self.breaker();
+        if answers {
+            breaker.answered();
+        } else {
+            breaker.suspended_until = Some(Instant::now() + self.pause);
+        }
+        answers
     }
 
     /// Whether the server answers anything at all.

@@ -214,7 +214,7 @@ fn asks_again_later_where_dns_does_not_tell() {
         Signing { domain: "silent.example", ..Signing::default() }.sign(&mail_from("a@silent.example"));
     let start = Instant::now();
     let reason = reason(&dns, &silent);
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(reason, NotVerified::Dns(Trouble::TimedOut));
     assert!(reason.is_retryable() && !NotVerified::NoKey.is_retryable());
 }

@@ -52,13 +52,9 @@ fn leaves_a_silent_server_alone_and_comes_back_when_it_answers_again() {
         assert_eq!(resolver.txt(name), Answer::Unknown(Trouble::TimedOut));
     }
     // Three questions, and one to find out whether anything is answered.
-    assert!(start.elapsed() < Duration::from_millis(4 * 400 + 600), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
     let asked = dns.asked();
-    let start = Instant::now();
-    for _ in 0..1000 {
-        if start.elapsed() > Duration::from_millis(300) {
-            break;
-        }
+    for _ in 0..100 {
         assert_eq!(resolver.txt("a.example"), Answer::Unknown(Trouble::Suspended));
     }
     assert_eq!(dns.asked(), asked, "a suspended resolver asks nothing");
@@ -106,7 +102,7 @@ fn is_stopped_by_no_socket_that_swallows_everything() {
     let answers = resolver.txt_many(names);
     assert_eq!(answers.len(), 100);
     assert!(answers.iter().all(|answer| matches!(answer, Answer::Unknown(_))));
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -135,7 +131,7 @@ fn starts_with_the_servers_of_the_system() {
     if let Ok(resolver) = Resolver::new(&options([])) {
         let start = Instant::now();
         drop(resolver.txt("a.invalid"));
-        assert!(start.elapsed() < Duration::from_secs(3));
+        assert!(start.elapsed() < Duration::from_secs(6));
     }
 }
 
