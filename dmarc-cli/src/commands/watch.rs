@@ -1,6 +1,6 @@
 //! `dmarc watch`: the service. It reads the mailboxes as mail comes, and cares for the dataset, until it is asked to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use dmarc_ingest::config::Log;
@@ -39,12 +39,12 @@ impl Options {
         };
         events::install(format, config.service.log_level)
             .map_err(|error| CommandError::new(Kind::Bug, error))?;
-        let service = service(&config, &self.setup.data(&config)?)?;
+        let mut service = service(&config, &self.setup.data(&config)?)?;
         let metrics = Arc::new(Metrics::new(accounts.iter().map(|account| account.name.clone())));
         let poll = accounts.iter().map(|account| account.poll).max().unwrap_or_default();
         let _health = listen(&config, &metrics, MAX_AGE.max(poll.saturating_mul(MISSED_POLLS)))?;
         let journal = Journal::new(metrics);
-        journal.begin(&service.dataset);
+        journal.begin(service.dataset.get_mut().unwrap_or_else(PoisonError::into_inner));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

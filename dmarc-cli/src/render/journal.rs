@@ -1,11 +1,11 @@
 //! What the service says: log lines and metrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dmarc_ingest::metrics::Metrics;
 use dmarc_ingest::service::Listener;
-use dmarc_ingest::store::{Committed, Compacted, Dataset, DatasetError, Status};
+use dmarc_ingest::store::{Committed, Compacted, Dataset, DatasetError, Totals};
 use dmarc_ingest::{IngestError, Received, SourceError};
 
 use super::trouble::chain;
@@ -22,17 +22,17 @@ impl Journal {
     }
 
     /// Tells the metrics what the dataset has to begin with.
-    pub(crate) fn begin(&self, dataset: &Mutex<Dataset>) {
-        let reader = dataset.lock().unwrap_or_else(PoisonError::into_inner).reader();
-        match reader.and_then(|reader| reader.status()) {
-            Ok(status) => self.take(&status),
+    pub(crate) fn begin(&self, dataset: &Dataset) {
+        match dataset.totals() {
+            Ok(totals) => self.take(totals),
             Err(error) => tracing::warn!(error = %chain(&error), "the state of the dataset cannot be read"),
         }
     }
 
-    fn take(&self, status: &Status) {
-        self.metrics.segments.set(status.segments);
-        self.metrics.dataset_rows.set(status.rows.iter().map(|(_, rows)| rows).sum());
+    fn take(&self, totals: Totals) {
+        self.metrics.segments.set(totals.segments);
+        self.metrics.dataset_rows.set(totals.rows);
+        self.metrics.dataset_messages.set(totals.messages);
     }
 }
 
@@ -66,7 +66,9 @@ impl Listener for Journal {
         metrics.reports_conflict.add(committed.conflicts);
         metrics.reports_refused.add(committed.refused);
         metrics.reports_untrusted.add(committed.untrusted);
-        metrics.dataset_rows.set(metrics.dataset_rows.value() + committed.rows);
+        metrics.mails_quarantined.add(committed.kept);
+        metrics.ledger_commits.add(committed.took);
+        self.take(committed.dataset);
         if committed.mails > 0 {
             tracing::info!(
                 mailbox,
