@@ -11,8 +11,8 @@ use crate::receive::{self, Arrival, PartFound};
 use crate::source::{Batch, MessageSource, SourceError};
 use crate::store::{Committed, Dataset, DatasetError, Delivery};
 
-/// How many rows are held before they are written.
-const MAX_ROWS: u64 = 50_000;
+/// How much memory reports may take before they are written, in bytes; one message may take more.
+const MAX_HELD: u64 = 32 << 20;
 
 /// What mail is judged by.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +108,7 @@ pub fn ingest(
         let Batch { messages, unreadable, cursor, is_last } = source.next_batch()?;
         unreadable.iter().for_each(|error| observer.unreadable(error));
         let mut delivery = Delivery { acknowledge: settings.acknowledge, ..Delivery::default() };
-        let mut rows = 0;
+        let mut held = 0;
         for message in messages {
             let hash = receive::hash(&message);
             if delivery.has(&hash) || lock(dataset).knows(&hash)? {
@@ -117,14 +117,14 @@ pub fn ingest(
             }
             let arrival = receive::receive(message, hash, settings);
             observer.mail(&Received(&arrival));
-            rows += arrival.parts.iter().map(|part| part.found.rows()).sum::<u64>();
+            held += arrival.parts.iter().map(|part| part.found.memory()).sum::<u64>();
             delivery.arrivals.push(arrival);
-            if rows >= MAX_ROWS {
+            if held >= MAX_HELD {
                 let full = std::mem::replace(
                     &mut delivery,
                     Delivery { acknowledge: settings.acknowledge, ..Delivery::default() },
                 );
-                rows = 0;
+                held = 0;
                 deliver(full, source, dataset, observer)?;
             }
         }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dmarc_core::{Found, MessageInfo, Outcome, Quirks};
+use dmarc_core::{Found, MessageInfo, Outcome, Quirks, Report};
 use sha2::{Digest, Sha256};
 
 use crate::authenticate::{self, DkimVerdict};
@@ -47,14 +47,11 @@ pub(crate) enum PartFound {
 }
 
 impl PartFound {
-    /// About how many rows it brings.
-    pub(crate) fn rows(&self) -> u64 {
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory(&self) -> u64 {
         match self {
-            Self::Report(verdict, _) => match &verdict.report {
-                Some(dmarc_core::Report::Aggregate(report)) => report.records.len() as u64,
-                _ => 1,
-            },
-            _ => 0,
+            Self::Report(verdict, _) => verdict.report.as_ref().map_or(0, Report::memory),
+            Self::Refused(text) | Self::Other(text) => text.len() as u64,
         }
     }
 }

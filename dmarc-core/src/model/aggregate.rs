@@ -455,7 +455,7 @@ pub struct UnknownElement<'a> {
 }
 
 impl AggregateReport<'_> {
-    /// About how much memory the report takes beside its counted records, in bytes.
+    /// About how much memory the report takes, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let errors = &self.report_metadata.errors;
         size_of::<Self>() as u64
@@ -463,6 +463,7 @@ impl AggregateReport<'_> {
             + self.extension.iter().map(Extension::memory).sum::<u64>()
             + self.unknown.iter().map(UnknownElement::memory).sum::<u64>()
             + self.rejected_records.iter().map(|rejected| rejected.record.memory() + 64).sum::<u64>()
+            + self.records.iter().map(Record::memory).sum::<u64>()
     }
 
     /// Detaches the report from the payload that it borrows from.

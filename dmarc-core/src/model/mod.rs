@@ -38,8 +38,8 @@ impl Report<'_> {
         }
     }
 
-    /// About how much memory the report takes beside its counted records, in bytes.
-    pub(crate) fn memory(&self) -> u64 {
+    /// About how much memory the report takes, in bytes.
+    pub fn memory(&self) -> u64 {
         match self {
             Self::Aggregate(report) => report.memory(),
             Self::Failure(report) => report.memory(),
