@@ -173,6 +173,12 @@ impl Dovecot {
         let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw).unwrap();
         kill_process_group(group, Signal::KILL).unwrap();
         process.wait().unwrap();
+        // Its other processes hold the ports as well, and die a moment later.
+        eventually("the ports are free", || {
+            [self.tls_port, self.plain_port]
+                .iter()
+                .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err())
+        });
     }
 
     /// Starts it again on the same ports.
