@@ -10,7 +10,7 @@ use crate::model::aggregate::{
     ActionDisposition, AuthResults, DateRange, DmarcResult, PolicyOverrideReason, PolicyPublished,
 };
 
-/// How far the mail that brought a report is known to be genuine.
+/// How far the mail that brought a report is known to be genuine. A greater value is better known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Trust {
@@ -18,14 +18,17 @@ pub enum Trust {
     Unverified,
     /// A configured authentication service says that it passed.
     TrustedAuthres,
+    /// A signature of the reporter's organization was checked when the mail was read, and is valid.
+    Verified,
 }
 
 impl Trust {
-    /// The value in one word: `unverified` or `trusted_authres`.
+    /// The value in one word: `unverified`, `trusted_authres` or `verified`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unverified => "unverified",
             Self::TrustedAuthres => "trusted_authres",
+            Self::Verified => "verified",
         }
     }
 }

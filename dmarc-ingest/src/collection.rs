@@ -6,18 +6,17 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use dmarc_core::domain::{Domain, domain_part, is_at_or_below, organizational};
 use dmarc_core::findings::{
-    Class, FailureObservation, HostFacts, HostName, SetAside, TlsObservation, tls_observations,
+    FailureObservation, HostFacts, HostName, SetAside, TlsObservation, tls_observations,
 };
-use dmarc_core::identity::{ContentHash, Identity, identify};
+use dmarc_core::identity::Identity;
 use dmarc_core::record::{self, FlatRecord, flatten};
 use dmarc_core::{Found, MessageInfo, Report};
 
-use crate::authenticate::{Trust, judge};
 use crate::config::Owner;
-use crate::enrich::Hosts;
+use crate::enrich::Host;
 use crate::pipeline::MailOutcome;
+use crate::verdict::{Rank, verdict};
 
 /// How many inputs came to what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -74,17 +73,6 @@ struct Version {
     content: Content,
 }
 
-/// Which of several versions stays active: the smallest. Trust first, so that no stranger displaces the report of whom
-/// it says; then the one with fewer rejected records; then the first sent, where the date is that of a trusted mail. The
-/// hash decides what is left, whatever the order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    trust: std::cmp::Reverse<record::Trust>,
-    rejected: usize,
-    sent: i64,
-    hash: ContentHash,
-}
-
 /// What a report adds.
 #[derive(Debug)]
 enum Content {
@@ -127,9 +115,8 @@ impl Collection {
     pub fn finish(self) -> Collected {
         let mut collected = Collected { inputs: self.inputs, ..Collected::default() };
         let mut set_aside = self.set_aside;
-        set_aside.sort_by(|a, b| a.origin.cmp(&b.origin));
         for mut versions in self.reports.into_values() {
-            let rejected = versions.iter().map(|version| version.rank.rejected as u64);
+            let rejected = versions.iter().map(|version| version.rank.rejected);
             collected.inputs.rejected_records += rejected.sum::<u64>();
             versions.sort_by(|a, b| a.rank.cmp(&b.rank));
             let mut versions = versions.into_iter();
@@ -142,38 +129,20 @@ impl Collection {
                 set_aside.push(loser.aside);
             }
         }
-        // What a report says orders it first, so that names of files matter only between equals.
-        set_aside.sort_by_cached_key(|a| {
-            (a.policy_domain.clone(), a.reporter.clone(), a.period, a.reason.clone())
-        });
+        sort(&mut set_aside);
         collected.set_aside = set_aside;
         collected
     }
 
     fn add_report(&mut self, report: Report<'static>, origin: String, message: Option<&MessageInfo>) {
-        let sender = message.and_then(|message| message.from_domain.as_deref()).unwrap_or_default();
-        let (identity, hash) = identify(&report, sender);
-        let rejected = rejected_records(&report);
-        let trust = judge(message, report.kind(), &self.owner.trusted_authserv_ids);
-        let aside = aside(&report, &identity, &origin);
-        if let Trust::Failed(reason) = &trust {
-            return self.distrust(aside, reason.clone());
+        let verdict = verdict(report, origin, message, None, &self.owner);
+        if let Some(reason) = verdict.untrusted {
+            self.inputs.untrusted += 1;
+            return self.set_aside.push(verdict.aside.untrusted(reason));
         }
-        if let Some(reason) = self.foreign(&report) {
-            // Domains that are none of ours make no section of their own.
-            let mut aside = aside;
-            aside.policy_domain.clear();
-            return self.distrust(aside, reason);
-        }
-        let trust = match trust {
-            Trust::TrustedAuthres if speaks_for(sender, &report) => record::Trust::TrustedAuthres,
-            _ => record::Trust::Unverified,
-        };
-        let date =
-            message.and_then(|message| message.date).filter(|_| trust == record::Trust::TrustedAuthres);
-        let rank = Rank { trust: std::cmp::Reverse(trust), rejected, sent: date.unwrap_or(i64::MAX), hash };
-        let content = content(report, origin, trust);
-        self.add_version(identity, Version { rank, aside, content });
+        let Some(report) = verdict.report else { return };
+        let content = content(report, verdict.aside.origin.clone(), verdict.rank.trust());
+        self.add_version(verdict.identity, Version { rank: verdict.rank, aside: verdict.aside, content });
     }
 
     /// Keeps a new version. Of copies, the one with the better rank and then the smaller origin speaks for all.
@@ -189,21 +158,6 @@ impl Collection {
             }
         }
     }
-
-    fn distrust(&mut self, aside: SetAside, reason: String) {
-        self.inputs.untrusted += 1;
-        self.set_aside.push(aside.untrusted(reason));
-    }
-
-    /// Says so if a report is about domains of others only. One that names no domain cannot be told to be.
-    fn foreign(&self, report: &Report<'_>) -> Option<String> {
-        let domains = policy_domains(report);
-        let owned = &self.owner.domains;
-        let is_ours = |domain: &&str| owned.iter().any(|own| is_at_or_below(domain, own));
-        let is_foreign = !owned.is_empty() && !domains.is_empty() && !domains.iter().any(is_ours);
-        is_foreign
-            .then(|| format!("it is about {}, which is none of the configured domains", domains.join(", ")))
-    }
 }
 
 impl Collected {
@@ -216,10 +170,18 @@ impl Collected {
     }
 }
 
-/// What is known about a host: from the networks of its owner and from a table of names.
-pub fn host_facts(owner: &Owner, hosts: Option<&Hosts>, ip: IpAddr) -> HostFacts {
+/// What a report says orders it first, so that names of files matter only between equals.
+pub(crate) fn sort(set_aside: &mut [SetAside]) {
+    set_aside.sort_by_cached_key(|aside| {
+        let said = (aside.policy_domain.clone(), aside.reporter.clone(), aside.period, aside.reason.clone());
+        (said, aside.origin.clone())
+    });
+}
+
+/// What is known about a host: from the networks of its owner and from what was found out about it, if anything was.
+pub fn host_facts(owner: &Owner, host: Option<&Host>, ip: IpAddr) -> HostFacts {
     let is_own = owner.networks.iter().any(|network| network.contains(&ip));
-    let name = match hosts.and_then(|hosts| hosts.get(ip)) {
+    let name = match host {
         None => HostName::NotLookedUp,
         Some(host) if host.name.is_empty() => HostName::Nameless,
         Some(host) if host.confirmed => HostName::Confirmed(host.name.clone()),
@@ -230,55 +192,6 @@ pub fn host_facts(owner: &Owner, hosts: Option<&Hosts>, ip: IpAddr) -> HostFacts
 
 fn origin(source: &str, part: &str) -> String {
     if part.is_empty() { source.to_owned() } else { format!("{source} {part}") }
-}
-
-fn rejected_records(report: &Report<'_>) -> usize {
-    match report {
-        Report::Aggregate(report) => report.rejected_records.len(),
-        _ => 0,
-    }
-}
-
-fn policy_domains<'r>(report: &'r Report<'_>) -> Vec<&'r str> {
-    match report {
-        Report::Aggregate(report) => vec![report.policy_published.domain.as_str()],
-        Report::Failure(report) => report.reported_domain.iter().map(Domain::as_str).collect(),
-        Report::Tls(report) => report.policy_domains().collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether mail from the domain `sender` can be the word of the reporter that a report names: both have the same
-/// organizational domain. Otherwise the mail is genuine, but of somebody else.
-fn speaks_for(sender: &str, report: &Report<'_>) -> bool {
-    let claims = match report {
-        Report::Aggregate(report) => {
-            [report.report_metadata.email.as_ref(), report.report_metadata.org_name.as_ref()]
-        }
-        Report::Tls(report) => {
-            [report.contact_info.as_deref().unwrap_or_default(), report.organization_name.as_ref()]
-        }
-        // A failure report names no reporter: it is the word of whoever sent it.
-        _ => return true,
-    };
-    claims
-        .into_iter()
-        .map(|claim| Domain::new(domain_part(claim)))
-        .any(|claimed| claimed.is_host_name() && claimed.organizational() == organizational(sender))
-}
-
-/// How a report is named where it does not count.
-fn aside(report: &Report<'_>, identity: &Identity, origin: &str) -> SetAside {
-    let reason = format!("another report has the same identity ({}) and other content", identity.report_id);
-    let mut aside = SetAside::new(Class::ReportConflict, origin.to_owned(), reason);
-    aside.policy_domain =
-        policy_domains(report).first().map(|domain| (*domain).to_owned()).unwrap_or_default();
-    aside.reporter.clone_from(&identity.reporter);
-    aside.period = (identity.begin, identity.end);
-    if let Report::Aggregate(report) = report {
-        aside.messages = report.records.iter().fold(0, |sum, record| sum.saturating_add(record.row.count));
-    }
-    aside
 }
 
 fn content(report: Report<'static>, origin: String, trust: record::Trust) -> Content {
@@ -298,6 +211,7 @@ fn content(report: Report<'static>, origin: String, trust: record::Trust) -> Con
 mod tests {
     use super::*;
     use dmarc_core::Limits;
+    use dmarc_core::findings::Class;
 
     fn xml(count: u64, domain: &str) -> String {
         format!(

@@ -24,9 +24,9 @@ use dmarc_ingest::source::imap::{
 use dmarc_ingest::source::{Batch, Content, Cursor, Message, MessageSource, Place, SourceError};
 
 use support::dovecot::{self, Dovecot, message};
-use support::eventually;
 use support::proxy::Proxy;
 use support::script::{self, Reply};
+use support::{eventually, write_secret};
 
 // ---- Helpers
 
@@ -496,7 +496,7 @@ fn talks_in_the_clear_to_loopback_only() {
 fn keeps_the_password_out_of_the_error_of_a_refused_login() {
     let Some(server) = dovecot::start() else { return };
     let file = server.path().join("wrong");
-    std::fs::write(&file, "Wr0ng-secret\n").unwrap();
+    write_secret(&file, "Wr0ng-secret\n").unwrap();
     let account = Account { login: Login::Password(Secret::File(file)), ..server.account() };
     let error = open(&account).unwrap_err();
     let text = everything(&error);
@@ -512,7 +512,7 @@ fn keeps_the_password_out_of_the_error_of_a_server_that_repeats_it() {
         _ => script::usual(command),
     });
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("password"), "tell-nobody").unwrap();
+    write_secret(folder.path().join("password"), "tell-nobody").unwrap();
     let login = Login::Password(Secret::File(folder.path().join("password")));
     let error = open(&server.account(login)).unwrap_err();
     assert_eq!(server.count("LOGIN \"dmarc\" \"tell-nobody\""), 1);
@@ -524,7 +524,7 @@ fn keeps_the_password_out_of_the_error_of_a_server_that_repeats_it() {
 fn logs_in_by_authenticate_if_login_is_disabled_and_with_any_password() {
     let Some(server) = dovecot::start() else { return };
     let password = "Grüße \"\\ {3}";
-    std::fs::write(server.path().join("password"), password).unwrap();
+    write_secret(server.path().join("password"), password).unwrap();
     server.set_password(password);
     assert_eq!(uids(&read(&server.account())).len(), 0);
     let proxy = Proxy::replacing(server.plain_port, Some((" IDLE", " LOGINDISABLED")));
@@ -536,8 +536,8 @@ fn logs_in_by_authenticate_if_login_is_disabled_and_with_any_password() {
 // ---- Tokens
 
 fn oauth2(endpoint: u16, mechanism: Option<Mechanism>, folder: &std::path::Path) -> Login {
-    std::fs::write(folder.join("refresh"), "refresh-me").unwrap();
-    std::fs::write(folder.join("client"), "client-secret").unwrap();
+    write_secret(folder.join("refresh"), "refresh-me").unwrap();
+    write_secret(folder.join("client"), "client-secret").unwrap();
     Login::OAuth2(OAuth2 {
         token_url: format!("http://127.0.0.1:{endpoint}/token"),
         client_id: "dmarc-client".to_owned(),
@@ -743,7 +743,7 @@ fn bothers_a_server_that_always_says_goodbye_ever_less_often() {
         _ => script::usual(command),
     });
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("password"), "x").unwrap();
+    write_secret(folder.path().join("password"), "x").unwrap();
     let account = server.account(Login::Password(Secret::File(folder.path().join("password"))));
     // The loop of a service, of which the clock is turned on instead of waiting.
     let (mut clock, mut backoff) = (Duration::ZERO, Backoff::new());
@@ -761,7 +761,7 @@ fn bothers_a_server_that_always_says_goodbye_ever_less_often() {
 // ---- Servers that lie
 
 fn password_of(folder: &std::path::Path) -> Login {
-    std::fs::write(folder.join("password"), "x").unwrap();
+    write_secret(folder.join("password"), "x").unwrap();
     Login::Password(Secret::File(folder.join("password")))
 }
 

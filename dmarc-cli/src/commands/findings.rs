@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use dmarc_core::findings::{DomainSummary, Finding, Findings, Input, find};
 use dmarc_core::time::rfc3339;
-use dmarc_ingest::{Collection, Config, Hosts, Inputs, host_facts, outcomes};
+use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, outcomes};
 use serde::Serialize;
 
 use crate::Output;
 use crate::commands::limits;
+use crate::commands::setup::Setup;
 use crate::error::CommandError;
 use crate::render::{findings as table, json, trouble::Trouble};
 
@@ -23,13 +24,12 @@ const SHOWN: usize = 12;
     after_help = "Without a configuration every domain is taken for one's own, no mail is verified and no host is known by name."
 )]
 pub(crate) struct Options {
-    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input
-    #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
 
-    /// Own domains, networks and mail servers, and names of hosts
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    setup: Setup,
 
     /// How to write the findings
     #[arg(long, value_enum, default_value_t)]
@@ -69,21 +69,20 @@ struct Period {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+        let is_dataset = self.paths.is_empty();
+        let config = if is_dataset { self.setup.config() } else { self.setup.named_config() }?;
         let hosts = config.lookup.hosts_file.as_deref().map(Hosts::load).transpose()?;
         let mut trouble = Trouble::default();
-        let mut collection = Collection::new(config.owner.clone());
-        for item in outcomes(&self.paths, &limits()) {
-            match item {
-                Ok(mail) => {
-                    trouble.look_at(&mail);
-                    collection.add(mail);
-                }
-                Err(error) => trouble.unreachable(&error),
-            }
-        }
-        let collected = collection.finish();
-        let host = |ip| host_facts(&config.owner, hosts.as_ref(), ip);
+        let reader = is_dataset.then(|| self.setup.reader(&config)).transpose()?;
+        let collected = match &reader {
+            Some(reader) => reader.collected()?,
+            None => self.collect(&config, &mut trouble),
+        };
+        let looked_up = |ip| reader.as_ref().and_then(|reader| reader.host(ip).ok().flatten());
+        let host = |ip| {
+            let listed = hosts.as_ref().and_then(|hosts| hosts.get(ip)).cloned();
+            host_facts(&config.owner, listed.or_else(|| looked_up(ip)).as_ref(), ip)
+        };
         let mut input = Input::new(&collected.records, &host);
         input.tls = &collected.tls;
         input.failures = &collected.failures;
@@ -94,6 +93,21 @@ impl Options {
         let ended = trouble.finish(output.err);
         self.write(&findings, not_shown, &collected.inputs, output)?;
         ended
+    }
+
+    /// Reads what was named, once, and keeps nothing.
+    fn collect(&self, config: &Config, trouble: &mut Trouble) -> Collected {
+        let mut collection = Collection::new(config.owner.clone());
+        for item in outcomes(&self.paths, &limits()) {
+            match item {
+                Ok(mail) => {
+                    trouble.look_at(&mail);
+                    collection.add(mail);
+                }
+                Err(error) => trouble.unreachable(&error),
+            }
+        }
+        collection.finish()
     }
 
     fn write(

@@ -1,7 +1,14 @@
 //! The verbs, one a file.
 
+mod dataset;
+mod fetch;
 mod findings;
+mod import;
+mod init;
 mod parse;
+mod quarantine;
+mod setup;
+mod watch;
 
 use dmarc_core::Limits;
 
@@ -35,8 +42,20 @@ macro_rules! verbs {
 }
 
 verbs! {
+    /// Show the state of the dataset, and care for it
+    Dataset(dataset),
+    /// Read the mailboxes once, into the dataset
+    Fetch(fetch),
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
+    /// Take mails and reports from files into the dataset
+    Import(import),
+    /// Write a commented configuration to begin with
+    Init(init),
     /// Show what reports say: one line of JSON for each report, refused part or other mail
     Parse(parse),
+    /// Show what could not be trusted, with the reason, and deal with it
+    Quarantine(quarantine),
+    /// Read the mailboxes as mail comes, until asked to stop
+    Watch(watch),
 }

@@ -54,6 +54,16 @@ impl Trouble {
         self.unreachable.add(Neutral::new(&chain(error), WIDTH).to_string());
     }
 
+    /// Notes that there was one more input.
+    pub fn input(&mut self) {
+        self.inputs += 1;
+    }
+
+    /// Notes a report of which some records cannot be counted.
+    pub fn partial(&mut self, source: &str, part: &str, reason: &str) {
+        self.partial.add(named(source, part, reason));
+    }
+
     /// Notes a part that was refused.
     pub fn refused(&mut self, source: &str, part: &str, reason: &str) {
         self.refused.add(named(source, part, reason));
@@ -77,7 +87,7 @@ impl Trouble {
             (report.rejected_records.len(), report.rejected_records.len() + report.records.len());
         let reason =
             format!("{rejected} of {all} records set aside, record {}: {}", first.index, first.reason);
-        self.partial.add(named(source, part, &reason));
+        self.partial(source, part, &reason);
     }
 
     fn worst(&self) -> Option<Kind> {
@@ -141,7 +151,7 @@ fn named(source: &str, part: &str, reason: &str) -> String {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn StdError) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

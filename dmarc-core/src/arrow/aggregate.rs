@@ -50,7 +50,7 @@
 //! | `reasons.comment` | text | null | the reporter's words | `comment` |
 //! | `reasons.comment_lang` | text | null | their language | `comment/@lang` |
 //! | `origin` | text | | where the report was read from: mail or file, and part | |
-//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres` | |
+//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres`, `verified` | |
 //! | `mail_from_domain` | text | null | the domain of RFC5322.From of the mail | |
 //! | `mail_message_id` | text | null | its `Message-ID` without `<>` | |
 //! | `mail_date` | time | null | its `Date`: what the sender says | |

@@ -390,7 +390,7 @@ pub(super) fn domain(name: &str) -> Domain<'static> {
 
 /// A trust as it was stored.
 pub(super) fn trust(word: &str) -> Result<Trust, ArrowError> {
-    [Trust::Unverified, Trust::TrustedAuthres]
+    [Trust::Unverified, Trust::TrustedAuthres, Trust::Verified]
         .into_iter()
         .find(|trust| trust.as_str() == word)
         .ok_or_else(|| schema_error("trust", &format!("holds an unknown word: {word:?}")))
@@ -406,6 +406,14 @@ mod tests {
         room.take(MAX_ROOM).unwrap();
         assert!(room.take(1).is_err() && room.take(usize::MAX).is_err());
         room.take(0).unwrap();
+    }
+
+    #[test]
+    fn reads_every_word_of_trust_that_is_written_and_no_other() {
+        for known in [Trust::Unverified, Trust::TrustedAuthres, Trust::Verified] {
+            assert_eq!(trust(known.as_str()).unwrap(), known);
+        }
+        assert!(trust("Verified").is_err() && trust("").is_err());
     }
 
     #[test]

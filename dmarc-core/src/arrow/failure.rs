@@ -42,7 +42,7 @@
 //! | `authentication_results.smtp_mailfrom` | text | null | the reverse-path or its domain | `smtp.mailfrom` |
 //! | `authentication_results.smtp_helo` | text | null | the HELO name | `smtp.helo` |
 //! | `origin` | text | | where the report was read from: mail or file, and part | |
-//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres` | |
+//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres`, `verified` | |
 //! | `mail_from_domain` | text | null | the domain of RFC5322.From of the mail | |
 //! | `mail_message_id` | text | null | its `Message-ID` without `<>` | |
 //! | `mail_date` | time | null | its `Date`: what the sender says | |
@@ -53,15 +53,17 @@ use std::sync::Arc;
 use arrow_array::builder::{
     BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt16Builder, UInt64Builder,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
 
 use super::column::{
-    MAX_IP, Room, TextLists, TextStructs, Texts, list, optional, optional_time, push_ip, push_time, size,
-    text, text_list, times,
+    MAX_IP, Room, TextColumns, TextLists, TextStructs, Texts, column, known, list, optional, optional_time,
+    push_ip, push_time, schema_error, size, text, text_list, times,
 };
-use super::{Provenance, ProvenanceColumns, versioned};
+use super::{Provenance, ProvenanceColumns, check_batch, versioned};
 use crate::Domain;
+use crate::findings::FailureObservation;
 use crate::model::FailureReport;
 use crate::model::auth::{AuthenticationResults, MethodResult};
 use crate::model::failure::{AlignmentBasis, AuthFailureType, DeliveryResult};
@@ -244,6 +246,27 @@ impl FailureBuilder {
     }
 }
 
+/// Reads of a failure batch what findings use of it, see [`FailureObservation`]: rows without a source are left out.
+///
+/// The batch may have more columns and another order of columns, but the types must be those of [`schema`].
+///
+/// # Errors
+/// [`ArrowError::SchemaError`] if the batch names another kind or version, or a column is missing or of another type.
+pub fn observations(batch: &RecordBatch) -> Result<Vec<FailureObservation>, ArrowError> {
+    check_batch(batch, "failure")?;
+    let texts = TextColumns::new(batch, ["policy_domain", "origin"])?;
+    let ips = column(batch, "source_ip", |column| column.as_string_opt::<i32>())?;
+    let mut observations = Vec::new();
+    for row in (0..batch.num_rows()).filter(|row| ips.is_valid(*row)) {
+        let [domain, origin] = texts.row(row);
+        let ip = ips.value(row);
+        let ip = ip.parse().map_err(|_| schema_error("source_ip", &format!("holds no address: {ip:?}")))?;
+        let origin = known(origin, "origin")?.to_owned();
+        observations.push(FailureObservation::new(ip, domain.unwrap_or_default().to_owned(), origin));
+    }
+    Ok(observations)
+}
+
 fn report_texts<'a>(report: &'a FailureReport<'_>, provenance: &Provenance<'a>) -> [Option<&'a str>; 15] {
     let original = report.original.as_ref();
     [
@@ -302,9 +325,6 @@ fn result_texts<'a>(field: &'a AuthenticationResults<'_>) -> impl Iterator<Item 
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::Array as _;
-    use arrow_array::cast::AsArray as _;
-
     use super::*;
     use crate::arrow::Mail;
     use crate::arrow::tests::tables;
@@ -339,5 +359,8 @@ mod tests {
         assert_eq!(batch["message_count"].as_primitive::<arrow_array::types::UInt64Type>().value(0), 3);
         assert!(batch["arrived"].is_null(0) && batch["original_mail_from"].is_valid(0));
         assert_eq!(batch["authentication_results"].as_list::<i32>().value_length(0), 2);
+        let ip = "2001:db8::1".parse().unwrap();
+        let expected = FailureObservation::new(ip, "example.org".to_owned(), "new/1".to_owned());
+        assert_eq!(observations(&batch).unwrap(), [expected]);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | `aggregate` | counted record, see [`FlatRecord`](crate::record::FlatRecord) | [`aggregate`] | [`aggregate::AggregateBuilder`] | [`aggregate::records`] |
 //! | `tlsrpt` | policy of a TLS report, its failures as a list | [`tlsrpt`] | [`tlsrpt::TlsBuilder`] | [`tlsrpt::rows`] |
-//! | `failure` | failure report | [`failure`] | [`failure::FailureBuilder`] | |
+//! | `failure` | failure report | [`failure`] | [`failure::FailureBuilder`] | [`failure::observations`]: what findings use |
 //!
 //! A builder takes rows with `append` and gives a batch with `finish`; how many rows a batch has, and so how much memory
 //! it takes, is the caller's choice. Files are not the business of this crate: hand the batches to the crate `parquet` or

@@ -33,7 +33,7 @@
 //! | `failure_details.failure_reason_code` | text | null | the error in the reporter's words | `failure-reason-code` |
 //! | `failure_details.failed_session_count` | UInt64 | | sessions that failed so | `failed-session-count` |
 //! | `origin` | text | | where the report was read from: mail or file, and part | |
-//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres` | |
+//! | `trust` | text | | how far the mail is known to be genuine: `unverified`, `trusted_authres`, `verified` | |
 //! | `mail_from_domain` | text | null | the domain of RFC5322.From of the mail | |
 //! | `mail_message_id` | text | null | its `Message-ID` without `<>` | |
 //! | `mail_date` | time | null | its `Date`: what the sender says | |

@@ -143,7 +143,7 @@ fn observed(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<Evidence> {
             _ => None,
         })
         .collect();
-    if let Some(name) = forged.first() {
+    if let Some(name) = forged.iter().min() {
         facts.push(format!(
             "{} hosts claim a name that does not resolve back to them, such as {name}",
             forged.len()
@@ -162,7 +162,7 @@ fn observed(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<Evidence> {
         .filter(|f| ips.contains(&f.source_ip) && organizational(&f.domain) == view.domain)
         .map(|f| f.origin.as_str())
         .collect();
-    if let Some(origin) = examples.first() {
+    if let Some(origin) = examples.iter().min() {
         facts.push(format!("{} failure reports about these hosts, such as {origin}", examples.len()));
     }
     facts.into_iter().map(Evidence::fact).collect()

@@ -15,6 +15,7 @@ mod files;
 pub mod imap;
 mod maildir;
 mod mbox;
+mod paths;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -25,6 +26,7 @@ use dmarc_core::Limits;
 
 pub(crate) use files::read_at_most;
 use files::{Opened, Walk};
+pub use paths::{BatchSize, Paths};
 
 /// Where mail is read from, batch by batch.
 ///

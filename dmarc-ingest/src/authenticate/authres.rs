@@ -1,30 +1,17 @@
-//! Is the mail that brought a report genuine? Read from `Authentication-Results` (RFC 8601) of trusted servers.
+//! What `Authentication-Results` (RFC 8601) of trusted servers say.
 //!
-//! Anybody can send a report about anybody. Only the fields of an `authserv-id` that the owner trusts are looked at,
-//! and of these the topmost one that speaks of `dmarc` or `dkim`: what stands below may have come with the mail. The
-//! own server must remove forged fields under its name (RFC 8601, Section 5); where it does not, only the topmost
-//! one is its own.
+//! Only the fields of an `authserv-id` that the owner trusts are looked at, and of these the topmost one that speaks of
+//! `dmarc` or `dkim`: what stands below may have come with the mail. The own server must remove forged fields under its
+//! name (RFC 8601, Section 5); where it does not, only the topmost one is its own.
 //!
-//! *Not supported:* checking signatures ourselves, which needs the network; ARC; the position among `Received`
-//! (RFC 8601, Section 1.2), for which the topmost field stands in.
+//! *Not supported:* ARC; the position among `Received` (RFC 8601, Section 1.2), for which the topmost field stands in.
 
 use dmarc_core::domain::domain_part;
 use dmarc_core::model::auth::AuthenticationResults;
 use dmarc_core::parse::authentication_results;
 use dmarc_core::{Domain, MessageInfo};
 
-/// Whether a mail is from whom it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[must_use]
-pub enum Trust {
-    /// A trusted server says that DMARC, or DKIM for the domain of From, passed.
-    TrustedAuthres,
-    /// Nothing trustworthy says anything: a bare file, no trusted server configured, or none that wrote a field.
-    Unverified,
-    /// A trusted server says that it is not; the text says what.
-    Failed(String),
-}
+use super::Trust;
 
 /// Tells whether the mail that brought a report of this `kind` (`aggregate`, `failure`, `tlsrpt`) is genuine.
 ///

@@ -1,0 +1,248 @@
+//! Reports → rows in the order of a segment: by policy domain, then by source.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::builder::StringDictionaryBuilder;
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use dmarc_core::arrow::aggregate::AggregateBuilder;
+use dmarc_core::arrow::failure::FailureBuilder;
+use dmarc_core::arrow::tlsrpt::TlsBuilder;
+use dmarc_core::arrow::{self, Mail, Provenance};
+use dmarc_core::record::{FlatRecord, Trust, flatten};
+use dmarc_core::{MessageInfo, Report};
+
+use super::layout::Partition;
+
+/// The column, behind those of `dmarc_core::arrow`, that says which report of the ledger a row belongs to.
+pub(super) const REPORT_KEY: &str = "report_key";
+/// Rows of a batch: what is encoded at once.
+const BATCH_ROWS: usize = 16_384;
+
+/// A report whose rows are to be written.
+#[derive(Debug)]
+pub(super) struct Addition {
+    pub(super) key: String,
+    pub(super) report: Report<'static>,
+    pub(super) origin: String,
+    pub(super) trust: Trust,
+    pub(super) message: Option<Arc<MessageInfo>>,
+    pub(super) received: Option<i64>,
+}
+
+/// What a report adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) rows: u64,
+    /// Messages or, for TLS, sessions.
+    pub(super) messages: u64,
+}
+
+impl Size {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, messages: total([self.messages, other.messages]) }
+    }
+
+    /// What `report` adds.
+    pub(super) fn of(report: &Report<'_>) -> Self {
+        match report {
+            Report::Aggregate(report) => Self {
+                rows: report.records.len() as u64,
+                messages: total(report.records.iter().map(|record| record.row.count)),
+            },
+            Report::Tls(report) => Self {
+                rows: report.policies.len() as u64,
+                messages: total(report.policies.iter().flat_map(|policy| {
+                    let summary = &policy.summary;
+                    [summary.total_successful_session_count, summary.total_failure_session_count]
+                })),
+            },
+            Report::Failure(report) => Self { rows: 1, messages: total([report.incidents]) },
+            _ => Self { rows: 0, messages: 0 },
+        }
+    }
+}
+
+/// The columns whose sum is [`Size::messages`].
+pub(super) fn counted(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "tlsrpt" => &["total_successful_session_count", "total_failure_session_count"],
+        _ => &["message_count"],
+    }
+}
+
+/// A sum that ends at what the ledger can hold: a hostile report may say anything.
+pub(super) fn total(counts: impl IntoIterator<Item = u64>) -> u64 {
+    const MOST: u64 = i64::MAX as u64;
+    counts.into_iter().fold(0, |sum: u64, count| sum.saturating_add(count).min(MOST))
+}
+
+/// The partition of a report.
+pub(super) fn partition(report: &Report<'_>) -> Partition {
+    let begin = match report {
+        Report::Aggregate(report) => report.report_metadata.date_range.begin,
+        Report::Tls(report) => report.date_range.begin,
+        Report::Failure(report) => report.arrived.unwrap_or_default(),
+        _ => 0,
+    };
+    Partition::new(report.kind(), begin)
+}
+
+/// The schema of segments of a kind.
+pub(super) fn schema(kind: &str) -> SchemaRef {
+    let schema = match kind {
+        "tlsrpt" => arrow::tlsrpt::schema(),
+        "failure" => arrow::failure::schema(),
+        _ => arrow::aggregate::schema(),
+    };
+    with_key(&schema)
+}
+
+fn with_key(schema: &Schema) -> SchemaRef {
+    let mut fields: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    let key = StringDictionaryBuilder::<Int32Type>::new().finish();
+    fields.push(Field::new(REPORT_KEY, arrow_array::Array::data_type(&key).clone(), false));
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// Turns reports into batches of rows, partition by partition.
+pub(super) fn batches(additions: Vec<Addition>) -> Result<BTreeMap<Partition, Vec<RecordBatch>>, ArrowError> {
+    let mut by_partition: BTreeMap<Partition, Vec<Addition>> = BTreeMap::new();
+    for addition in additions {
+        by_partition.entry(partition(&addition.report)).or_default().push(addition);
+    }
+    let encode = |(partition, additions): (Partition, Vec<Addition>)| {
+        let batches = match partition.kind.as_str() {
+            "tlsrpt" => tls(additions),
+            "failure" => failures(additions),
+            _ => aggregate(additions),
+        };
+        Ok((partition, batches?))
+    };
+    by_partition.into_iter().map(encode).collect()
+}
+
+/// A row with what it is sorted by.
+struct Row {
+    order: (String, String, String, usize),
+    record: FlatRecord,
+    message: Option<Arc<MessageInfo>>,
+    received: Option<i64>,
+}
+
+fn aggregate(additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut rows = Vec::new();
+    for Addition { key, report, origin, trust, message, received } in additions {
+        let Report::Aggregate(report) = report else { continue };
+        for (index, record) in flatten(*report, origin, trust).into_iter().enumerate() {
+            let ip = record.source_ip.map(|ip| ip.to_string()).unwrap_or_default();
+            let order = (record.report.policy_domain.clone(), ip, key.clone(), index);
+            rows.push(Row { order, record, message: message.clone(), received });
+        }
+    }
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|a, b| rows.get(*a).map(|row| &row.order).cmp(&rows.get(*b).map(|row| &row.order)));
+    let mut batches = Vec::new();
+    let mut builder = AggregateBuilder::new();
+    let mut keys = Keys::default();
+    for row in order.into_iter().filter_map(|at| rows.get(at)) {
+        builder.append(&row.record, &mail(row.message.as_deref(), row.received))?;
+        keys.append(&row.order.2, builder.len());
+        if builder.len() >= BATCH_ROWS {
+            batches.push(keys.finish(&builder.finish()?)?);
+        }
+    }
+    if !builder.is_empty() {
+        batches.push(keys.finish(&builder.finish()?)?);
+    }
+    Ok(batches)
+}
+
+fn tls(mut additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
+    additions.sort_by_cached_key(|addition| {
+        let domain = match &addition.report {
+            Report::Tls(report) => report.policy_domains().next().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        (domain, addition.key.clone())
+    });
+    let mut builder = TlsBuilder::new();
+    let mut keys = Keys::default();
+    let mut batches = Vec::new();
+    for addition in &additions {
+        let Report::Tls(report) = &addition.report else { continue };
+        builder.append(report, &provenance(addition))?;
+        keys.append(&addition.key, builder.len());
+        if builder.len() >= BATCH_ROWS {
+            batches.push(keys.finish(&builder.finish()?)?);
+        }
+    }
+    if !builder.is_empty() {
+        batches.push(keys.finish(&builder.finish()?)?);
+    }
+    Ok(batches)
+}
+
+fn failures(mut additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
+    additions.sort_by_cached_key(|addition| match &addition.report {
+        Report::Failure(report) => (
+            report.reported_domain.first().map(|domain| domain.as_str().to_owned()),
+            report.source_ip.map(|ip| ip.to_string()),
+            addition.key.clone(),
+        ),
+        _ => (None, None, addition.key.clone()),
+    });
+    let mut builder = FailureBuilder::new();
+    let mut keys = Keys::default();
+    let mut batches = Vec::new();
+    for addition in &additions {
+        let Report::Failure(report) = &addition.report else { continue };
+        builder.append(report, &provenance(addition))?;
+        keys.append(&addition.key, builder.len());
+        if builder.len() >= BATCH_ROWS {
+            batches.push(keys.finish(&builder.finish()?)?);
+        }
+    }
+    if !builder.is_empty() {
+        batches.push(keys.finish(&builder.finish()?)?);
+    }
+    Ok(batches)
+}
+
+fn mail(message: Option<&MessageInfo>, received: Option<i64>) -> Mail<'_> {
+    let mut mail = message.map(Mail::new).unwrap_or_default();
+    mail.received = received;
+    mail
+}
+
+fn provenance(addition: &Addition) -> Provenance<'_> {
+    let mail = mail(addition.message.as_deref(), addition.received);
+    Provenance::new(&addition.origin, addition.trust, mail)
+}
+
+/// The column [`REPORT_KEY`] of a batch that is being built.
+#[derive(Default)]
+struct Keys {
+    column: StringDictionaryBuilder<Int32Type>,
+    rows: usize,
+}
+
+impl Keys {
+    /// Gives all rows up to `rows` that have none this key.
+    fn append(&mut self, key: &str, rows: usize) {
+        for _ in self.rows..rows {
+            self.column.append_value(key);
+        }
+        self.rows = rows;
+    }
+
+    fn finish(&mut self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        self.rows = 0;
+        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        columns.push(Arc::new(self.column.finish()));
+        RecordBatch::try_new(with_key(batch.schema_ref()), columns)
+    }
+}
