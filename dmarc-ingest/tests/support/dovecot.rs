@@ -14,7 +14,7 @@ use dmarc_ingest::source::imap::{Account, After, Login, Tls};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::{eventually, pki};
+use super::{eventually, pki, write_secret};
 
 /// What the user logs in with.
 pub(crate) const PASSWORD: &str = "s3cret \"quoted\" \\";
@@ -51,7 +51,7 @@ pub(crate) fn start_with(names: &[&str], configuration: &str) -> Option<Dovecot>
         fs::create_dir(&part).unwrap();
         give(&part);
     }
-    fs::write(folder.path().join("password"), PASSWORD).unwrap();
+    write_secret(folder.path().join("password"), PASSWORD).unwrap();
     // The parts of a server that was started by root run as other users.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let [tls_port, plain_port] = free_ports();
@@ -173,6 +173,12 @@ impl Dovecot {
         let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw).unwrap();
         kill_process_group(group, Signal::KILL).unwrap();
         process.wait().unwrap();
+        // Its other processes hold the ports as well, and die a moment later.
+        eventually("the ports are free", || {
+            [self.tls_port, self.plain_port]
+                .iter()
+                .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_err())
+        });
     }
 
     /// Starts it again on the same ports.

@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     said: Mutex<Vec<u8>>,
     /// What is replaced in the words of the server, which must be in the clear.
     replace: Option<(&'static str, &'static str)>,
+    /// How many bytes of the server are passed on at a time.
+    piece: usize,
 }
 
 impl Proxy {
@@ -35,6 +37,15 @@ impl Proxy {
 
     /// A way on which the server's words are changed.
     pub(crate) fn replacing(to: u16, replace: Option<(&'static str, &'static str)>) -> Self {
+        Self::with(to, replace, 16 << 10)
+    }
+
+    /// A way on which each byte comes alone.
+    pub(crate) fn dribbling(to: u16) -> Self {
+        Self::with(to, None, 1)
+    }
+
+    fn with(to: u16, replace: Option<(&'static str, &'static str)>, piece: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let never = || AtomicU64::new(u64::MAX);
@@ -45,6 +56,7 @@ impl Proxy {
             clients: Mutex::default(),
             said: Mutex::default(),
             replace,
+            piece,
         });
         let shared = Arc::clone(&faults);
         thread::spawn(move || {
@@ -99,7 +111,8 @@ fn join(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
 
 /// Passes on what the server says.
 fn answer(mut client: TcpStream, mut server: TcpStream, faults: &Faults) {
-    let mut buffer = vec![0; 16 << 10];
+    client.set_nodelay(true).unwrap();
+    let mut buffer = vec![0; faults.piece];
     while let Ok(read) = server.read(&mut buffer) {
         if read == 0 {
             break;

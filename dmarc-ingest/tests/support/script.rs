@@ -21,8 +21,9 @@ pub(crate) fn imap(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Sc
     serve(move |mut stream, heard| {
         stream.write_all(b"* OK ready\r\n")?;
         let mut lines = BufReader::new(stream.try_clone()?).lines();
+        let mut last = String::new();
         while let Some(Ok(line)) = lines.next() {
-            let (tag, command) = line.split_once(' ').unwrap_or((line.as_str(), ""));
+            let (tag, command) = line.split_once(' ').unwrap_or((&last, &line));
             heard.lock().unwrap().push(command.to_owned());
             match answer(command) {
                 Reply::Ok(bytes) => {
@@ -30,8 +31,10 @@ pub(crate) fn imap(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Sc
                     stream.write_all(format!("{tag} OK done\r\n").as_bytes())?;
                 }
                 Reply::No(text) => stream.write_all(format!("{tag} NO {text}\r\n").as_bytes())?,
+                Reply::Raw(text) => stream.write_all(text.as_bytes())?,
                 Reply::HangUp(text) => return stream.write_all(text.as_bytes()),
             }
+            last = tag.to_owned();
         }
         Ok(())
     })
@@ -41,6 +44,8 @@ pub(crate) fn imap(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Sc
 pub(crate) enum Reply {
     Ok(Vec<u8>),
     No(&'static str),
+    /// Just this, without the end of an answer.
+    Raw(&'static str),
     HangUp(&'static str),
 }
 

@@ -47,7 +47,8 @@ fn open(session: &mut Session, folder: &str, uid_validity: u32) -> Result<bool, 
         Some(selected) => selected,
         None => match session.select(folder, Access::Write) {
             Ok(selected) => selected,
-            Err(Fault::Folder { answer, .. }) if answer.starts_with("[NONEXISTENT]") => return Ok(false),
+            // Not all servers say NONEXISTENT.
+            Err(Fault::Folder { .. }) if !session.has_folder(folder)? => return Ok(false),
             Err(fault) => return Err(fault),
         },
     };

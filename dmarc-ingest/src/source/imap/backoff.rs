@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::source::SourceError;
+
 /// First and longest wait after a broken connection.
 const BROKEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(15));
 /// First and longest wait after a refused login: servers lock accounts that try too often.
@@ -15,6 +17,16 @@ pub enum Setback {
     Broken,
     /// The login was refused.
     LoginRefused,
+}
+
+impl Setback {
+    /// What this error is to a [`Backoff`].
+    pub fn of(error: &SourceError) -> Self {
+        match error {
+            SourceError::Imap(error) if error.fault.is_login_refused() => Self::LoginRefused,
+            _ => Self::Broken,
+        }
+    }
 }
 
 /// Waits that double with each failure in a row, between half and the whole of which chance decides.

@@ -164,14 +164,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the login itself was refused: by far the longest wait before the next try.
     pub fn is_login_refused(&self) -> bool {
-        matches!(
-            self,
-            Self::LoginRefused { .. }
-                | Self::TokenRefused { .. }
-                | Self::NoMechanism { .. }
-                | Self::Insecure { .. }
-                | Self::Secret(_)
-        )
+        matches!(self, Self::LoginRefused { .. } | Self::TokenRefused { .. } | Self::NoMechanism { .. })
     }
 
     /// Adds the name of the mailbox.

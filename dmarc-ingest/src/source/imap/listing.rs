@@ -107,6 +107,10 @@ fn begin(session: &mut Session, from: u64, expected: Option<u32>, exists: u32) -
             return Ok(Some(expected));
         }
     }
+    // With nothing before it, if what was read is deleted or moved.
+    if expected.is_some() && uid(session, 1)?.is_some_and(|uid| u64::from(uid) >= from) {
+        return Ok(Some(1));
+    }
     let Some(last) = uid(session, exists)? else { return Ok(None) };
     if u64::from(last) < from {
         return Ok(Some(exists.saturating_add(1)));

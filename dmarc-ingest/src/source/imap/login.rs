@@ -11,7 +11,10 @@ use super::session::Session;
 use super::token::Tokens;
 
 /// Codes of a refusal that has nothing to do with who logs in (RFC 5530).
-const PASSING: [&str; 5] = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"];
+const PASSING: [&str; 4] = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"];
+
+/// What a server may ask at most in these mechanisms: the response, and after an error a dummy.
+const QUESTIONS: usize = 3;
 
 /// Logs the user of `account` in.
 pub(super) fn login(session: &mut Session, account: &Account, tokens: &Tokens) -> Result<(), Fault> {
@@ -119,7 +122,7 @@ fn authenticate(
 ) -> Result<(), Fault> {
     let tag = session.send(&format!("AUTHENTICATE {mechanism}"))?;
     let mut line = format!("{}\r\n", STANDARD.encode(response));
-    loop {
+    for _ in 0..QUESTIONS {
         match session.continuation(&tag)? {
             Ok(_) => session.wire().write(line.as_bytes())?,
             Err(answer) => return check(session, account, &answer, secret),
@@ -127,6 +130,7 @@ fn authenticate(
         // A second question is about an error (RFC 7628, Section 3.2.3); a dummy brings the answer.
         line = if mechanism == "OAUTHBEARER" { "AQ==\r\n".to_owned() } else { "\r\n".to_owned() };
     }
+    Err(session.wire().not_understood("it never comes to the end of a login"))
 }
 
 fn check(session: &Session, account: &Account, answer: &StatusText, secret: &str) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! The folders of a mailbox as a source of messages.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
 
 use super::ImapOptions;
 use super::account::{Account, After};
@@ -24,6 +25,8 @@ pub struct ImapSource {
     /// Which folder is being read.
     turn: usize,
     reading: Option<Reading>,
+    /// When the last wait ended because of mail.
+    pub(super) woken: Option<Instant>,
     /// What could not be read since the last batch.
     unreadable: Vec<SourceError>,
 }
@@ -55,7 +58,12 @@ struct Reading {
 type Found = (u32, Option<i64>, Content);
 
 /// What a server gave of a message.
-enum Given {
+struct Given {
+    received: Option<i64>,
+    body: Body,
+}
+
+enum Body {
     Bytes(Vec<u8>),
     /// That many bytes, which were not kept.
     LeftOut(u64),
@@ -93,6 +101,7 @@ impl ImapSource {
             folders,
             turn: 0,
             reading: None,
+            woken: None,
             unreadable: Vec::new(),
         })
     }
@@ -298,18 +307,20 @@ fn fetch(
     let mut found = Vec::with_capacity(wanted.len());
     let mut again = Vec::new();
     for listed in wanted {
-        let content = match (given.remove(&listed.uid), listed.size) {
-            (Some(Given::Bytes(bytes)), _) => Content::Bytes(bytes),
-            (Some(Given::LeftOut(bytes)), _) if bytes <= options.message_bytes => {
-                again.push(Listed { size: Some(bytes), ..*listed });
-                continue;
-            }
-            (Some(Given::LeftOut(bytes)), _) => Content::TooLarge { bytes },
-            (None, Some(bytes)) if is_too_large(listed) => Content::TooLarge { bytes },
-            // Expunged meanwhile.
-            (None, _) => continue,
+        let Some(given) = given.remove(&listed.uid) else {
+            // What is not too large was expunged meanwhile.
+            let bytes = listed.size.filter(|_| is_too_large(listed));
+            found.extend(bytes.map(|bytes| (listed.uid, listed.received, Content::TooLarge { bytes })));
+            continue;
         };
-        found.push((listed.uid, listed.received, content));
+        let received = listed.received.or(given.received);
+        match given.body {
+            Body::Bytes(bytes) => found.push((listed.uid, received, Content::Bytes(bytes))),
+            Body::LeftOut(bytes) if bytes <= options.message_bytes => {
+                again.push(Listed { size: Some(bytes), received, ..*listed });
+            }
+            Body::LeftOut(bytes) => found.push((listed.uid, received, Content::TooLarge { bytes })),
+        }
     }
     for listed in again.into_iter().rev() {
         reading.pending.push_front(listed);
@@ -327,12 +338,17 @@ fn bodies(session: &mut Session, options: &ImapOptions, uids: &[u32]) -> Result<
     let mut given = BTreeMap::new();
     for set in set::sets(uids) {
         // A refusal shows in what is missing.
-        session.fetch(&format!("UID FETCH {set} (UID BODY.PEEK[])"), bounds, &mut |fetch, left_out| {
-            let (Some(uid), Some(body)) = (fetch.uid, fetch.body) else { return };
-            if uids.binary_search(&uid).is_ok() {
-                given.insert(uid, left_out.map_or_else(|| Given::Bytes(body.to_vec()), Given::LeftOut));
-            }
-        })?;
+        session.fetch(
+            &format!("UID FETCH {set} (UID INTERNALDATE BODY.PEEK[])"),
+            bounds,
+            &mut |fetch, left_out| {
+                let (Some(uid), Some(body)) = (fetch.uid, fetch.body) else { return };
+                if uids.binary_search(&uid).is_ok() {
+                    let body = left_out.map_or_else(|| Body::Bytes(body.to_vec()), Body::LeftOut);
+                    given.insert(uid, Given { received: fetch.received, body });
+                }
+            },
+        )?;
     }
     Ok(given)
 }

@@ -7,7 +7,7 @@
 //! - A message is read with BODY.PEEK[], and a folder in which nothing is to change is opened with EXAMINE.
 //! - Folders are listed in windows and messages fetched in batches: memory does not follow the size of a mailbox, nor
 //!   what a server announces. A message that is larger than wanted is not kept, whatever its size was said to be.
-//! - Each operation on the connection ends in time: connecting, reading, writing.
+//! - Connecting, each read and each write end in time.
 //! - Nothing secret is sent before the server's certificate was verified, or to another machine in the clear.
 //!
 //! The protocol is spoken by this module itself. The clients there are keep a whole answer in memory, take what they

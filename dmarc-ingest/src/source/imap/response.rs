@@ -25,6 +25,8 @@ pub(super) enum Untagged<'a> {
     Fetch(Fetch<'a>),
     /// UIDs that were searched for.
     Search(Vec<u32>),
+    /// A folder that is there.
+    List,
     /// What the server can do.
     Capability(Vec<String>),
     /// Nothing that is needed here.
@@ -80,6 +82,7 @@ impl Response {
                     .filter_map(|n| u32::try_from(n).ok())
                     .collect(),
             ),
+            b"LIST" => Untagged::List,
             b"CAPABILITY" => Untagged::Capability(capabilities(&String::from_utf8_lossy(after))),
             _ => Untagged::Other,
         })

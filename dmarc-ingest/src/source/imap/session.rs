@@ -8,6 +8,9 @@ use super::name;
 use super::response::{Fetch, StatusText, Untagged};
 use super::wire::{Bounds, Wire};
 
+/// Responses that are read at most after LOGOUT.
+const GOODBYE_RESPONSES: usize = 100;
+
 /// A connection with an open folder, or none.
 pub(super) struct Session {
     wire: Wire,
@@ -26,6 +29,8 @@ pub(super) struct Selected {
     pub(super) uid_validity: u32,
     /// How many messages are in it by now.
     pub(super) exists: u32,
+    /// Whether there have been more since it was opened.
+    pub(super) has_grown: bool,
 }
 
 /// Whether a folder may be changed.
@@ -98,7 +103,7 @@ impl Session {
         let uid_validity = uid_validity
             .filter(|validity| *validity > 0)
             .ok_or_else(|| failed("the server gives it no UIDVALIDITY".to_owned()))?;
-        let selected = Selected { folder: folder.to_owned(), access, uid_validity, exists };
+        let selected = Selected { folder: folder.to_owned(), access, uid_validity, exists, has_grown: false };
         self.selected = Some(selected.clone());
         Ok(selected)
     }
@@ -140,6 +145,14 @@ impl Session {
             }
         })?;
         if answer.is_ok() { Ok(found) } else { Err(self.refused("UID SEARCH", &answer)) }
+    }
+
+    /// Whether there is a folder of this name (or one like it, if the name has wildcards in it).
+    pub(super) fn has_folder(&mut self, folder: &str) -> Result<bool, Fault> {
+        let tag = self.send(&format!("LIST \"\" {}", name::folder(folder)))?;
+        let mut found = false;
+        let answer = self.answer(&tag, &mut |untagged, _| found |= untagged == Untagged::List)?;
+        if answer.is_ok() { Ok(found) } else { Err(self.refused("LIST", &answer)) }
     }
 
     /// Sends a command; the tag of its answer.
@@ -210,7 +223,8 @@ impl Session {
     pub(super) fn logout(mut self) {
         self.wire.hurry(Duration::from_secs(2));
         if let Ok(tag) = self.send("LOGOUT") {
-            while self.wire.read().is_ok_and(|response| response.tagged(&tag).is_none()) {}
+            let is_more = |wire: &mut Wire| wire.read().is_ok_and(|response| response.tagged(&tag).is_none());
+            let _answered = (0..GOODBYE_RESPONSES).all(|_| is_more(&mut self.wire));
         }
     }
 
@@ -252,6 +266,7 @@ impl Session {
             }
             Untagged::Exists(number) => {
                 if let Some(selected) = &mut self.selected {
+                    selected.has_grown |= *number > selected.exists;
                     selected.exists = *number;
                 }
             }

@@ -11,6 +11,9 @@ use crate::source::SourceError;
 
 /// How soon a request to stop is heard.
 const SLICE: Duration = Duration::from_millis(500);
+/// Least time between two ends of a wait because of mail: what comes in a burst is read together, and a server that
+/// announces what never comes is asked for it no more often.
+const BURST: Duration = Duration::from_secs(1);
 /// How long the server is left without a command. RFC 2177 wants less than 29 minutes; routers forget a quiet
 /// connection sooner, and a dead one is found out at the next command.
 const QUIET: Duration = Duration::from_mins(9);
@@ -33,18 +36,23 @@ impl ImapSource {
     /// # Errors
     /// [`SourceError::Imap`] if the connection is of no use any more.
     pub fn wait(&mut self, timeout: Duration, stop: &AtomicBool) -> Result<Wake, SourceError> {
-        self.wait_for_mail(timeout, stop).map_err(|fault| fault.of(&self.account.name).into())
+        let waited = self.wait_for_mail(timeout, stop);
+        self.woken = matches!(waited, Ok(Wake::Mail)).then(Instant::now);
+        waited.map_err(|fault| fault.of(&self.account.name).into())
     }
 
     fn wait_for_mail(&mut self, timeout: Duration, stop: &AtomicBool) -> Result<Wake, Fault> {
         let begun = Instant::now();
+        if let Some(left) = self.woken.and_then(|woken| BURST.checked_sub(woken.elapsed())) {
+            sleep(&mut self.session, left, stop)?;
+        }
         let watched = self.watch()?;
         if watched == Some(true) {
             return Ok(Wake::Mail);
         }
         let mut idles = watched.is_some() && self.session.can("IDLE");
         let alone = idles && self.folders.len() == 1;
-        let timeout = if alone { timeout } else { timeout.min(self.account.poll) };
+        let mut timeout = if alone { timeout } else { timeout.min(self.account.poll) };
         while !stop.load(Ordering::Relaxed) {
             let Some(left) = timeout.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
                 return Ok(Wake::Elapsed);
@@ -55,7 +63,11 @@ impl ImapSource {
                 Some(false) => {}
                 None => {
                     idles = false;
+                    timeout = timeout.min(self.account.poll);
                     sleep(&mut self.session, left.min(QUIET).min(self.account.poll), stop)?;
+                    if has_grown(&self.session) {
+                        return Ok(Wake::Mail);
+                    }
                 }
             }
         }
@@ -84,28 +96,25 @@ impl ImapSource {
 /// One IDLE command; whether mail came. `None` if the server refuses it.
 fn idle(session: &mut Session, longest: Duration, stop: &AtomicBool) -> Result<Option<bool>, Fault> {
     let begun = Instant::now();
-    let mut known = exists(session);
     let tag = session.send("IDLE")?;
     if session.continuation(&tag)?.is_err() {
         return Ok(None);
     }
-    let came = loop {
-        // What was expunged makes room for what comes.
-        known = known.min(exists(session));
-        if exists(session) > known {
-            break true;
+    loop {
+        if has_grown(session) {
+            break;
         }
         let left = longest.saturating_sub(begun.elapsed()).min(SLICE);
         if left.is_zero() || stop.load(Ordering::Relaxed) {
-            break false;
+            break;
         }
         if session.wire().poll(left)? {
             session.unasked()?;
         }
-    };
+    }
     session.wire().write(b"DONE\r\n")?;
     session.answer(&tag, &mut |_, _| {})?;
-    Ok(Some(came || exists(session) > known))
+    Ok(Some(has_grown(session)))
 }
 
 /// Waits, then shows that the connection is alive.
@@ -124,6 +133,6 @@ fn sleep(session: &mut Session, longest: Duration, stop: &AtomicBool) -> Result<
     session.run("NOOP", "NOOP").map(drop)
 }
 
-fn exists(session: &Session) -> u32 {
-    session.selected().map_or(0, |selected| selected.exists)
+fn has_grown(session: &Session) -> bool {
+    session.selected().is_some_and(|selected| selected.has_grown)
 }
