@@ -3,26 +3,34 @@
 //! `CRASH_RUNS` says how many crashes are tried, and `CRASH_BATCH` how many mails become durable together: the fewer, the more
 //! steps there are. `scripts/crash` tries a thousand and more.
 #![cfg(feature = "fault-points")]
-#![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
+)]
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dmarc_ingest::store::{DatasetReader, Status};
 use tempfile::TempDir;
 
 const MAILBOX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/mailbox");
-/// A crash in a thousand.
-const DEFAULT_RUNS: u64 = 24;
+/// Enough to see that it works at all.
+const DEFAULT_RUNS: u32 = 24;
 
 /// Everything that counts, and what became of the mail.
 #[derive(Debug, PartialEq)]
 struct State {
     lines: Vec<String>,
-    counts: (Vec<(String, u64)>, Vec<(String, u64)>, Vec<(String, u64)>, u64),
+    /// Mails, reports and rows by sort; files kept aside.
+    mails: Vec<(String, u64)>,
+    reports: Vec<(String, u64)>,
+    rows: Vec<(String, u64)>,
+    kept: u64,
 }
 
 fn state(data: &Path) -> State {
@@ -38,7 +46,7 @@ fn state(data: &Path) -> State {
     lines.extend(collected.failures.iter().map(|failure| format!("{failure:?}")));
     lines.sort_unstable();
     let Status { mails, reports, rows, kept, .. } = reader.status().unwrap();
-    State { lines, counts: (mails, reports, rows, kept) }
+    State { lines, mails, reports, rows, kept }
 }
 
 /// Where mail is read from, and a folder for datasets.
@@ -57,7 +65,7 @@ impl Site {
     }
 
     /// A command on the dataset `data` that dies at a fault point, if one is named.
-    fn command(&self, arguments: &[&str], data: &Path, fault: Option<&str>) -> Command {
+    fn command(arguments: &[&str], data: &Path, fault: Option<&str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dmarc"));
         command.args(arguments).arg("--data").arg(data);
         command.env("DMARC_LIMITS_BATCH_MESSAGES", batch()).env("DMARC_AUTHENTICATE_DKIM", "false");
@@ -67,7 +75,7 @@ impl Site {
     }
 
     fn import(&self, data: &Path, fault: Option<&str>) -> Command {
-        self.command(&["import", self.mailbox.to_str().unwrap()], data, fault)
+        Self::command(&["import", self.mailbox.to_str().unwrap()], data, fault)
     }
 
     /// Imports to the end.
@@ -83,7 +91,7 @@ fn batch() -> String {
     std::env::var("CRASH_BATCH").unwrap_or_else(|_| "17".to_owned())
 }
 
-fn runs() -> u64 {
+fn runs() -> u32 {
     std::env::var("CRASH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(DEFAULT_RUNS)
 }
 
@@ -115,12 +123,12 @@ fn counts_everything_once_after_a_crash_at_any_durable_step() {
     };
     let points = count_points(|point| {
         let data = site.data("count");
-        let died = dies(&data, point);
+        let is_dead = dies(&data, point);
         std::fs::remove_dir_all(&data).unwrap();
-        died
+        is_dead
     });
     assert!(points > 100, "{points}");
-    let runs = runs().min(points);
+    let runs = u64::from(runs()).min(points);
     for run in 0..runs {
         let point = 1 + run * (points - 1) / runs.max(2).saturating_sub(1);
         let data = site.data("data");
@@ -147,7 +155,7 @@ fn counts_everything_once_after_a_crash_at_any_time() {
     for run in 0..runs {
         let data = site.data("data");
         let mut child = site.import(&data, None).spawn().unwrap();
-        let after = duration.mul_f64((run as f64 + 0.5) / runs as f64);
+        let after = duration * (2 * run + 1) / (2 * runs);
         std::thread::sleep(after);
         child.kill().unwrap();
         crashes += u64::from(child.wait().unwrap().signal() == Some(9));
@@ -168,20 +176,20 @@ fn says_the_same_after_a_crash_of_a_compaction_or_an_erasure() {
     for arguments in [&["dataset", "compact"][..], &["dataset", "erase", "--before", "2026-09-10"]] {
         let done = site.data("done");
         copy(&whole, &done);
-        assert!(site.command(arguments, &done, None).status().unwrap().success());
+        assert!(Site::command(arguments, &done, None).status().unwrap().success());
         let after = state(&done);
         std::fs::remove_dir_all(&done).unwrap();
         for point in 1.. {
             let data = site.data("data");
             copy(&whole, &data);
             let died =
-                site.command(arguments, &data, Some(&format!("any:{point}"))).status().unwrap().signal();
+                Site::command(arguments, &data, Some(&format!("any:{point}"))).status().unwrap().signal();
             // Whoever writes next puts it in order, and what a reader sees is the one or the other.
-            assert!(site.command(&["quarantine", "drop", "--all"], &data, None).status().is_ok());
+            assert!(Site::command(&["quarantine", "drop", "--all"], &data, None).status().is_ok());
             let found = state(&data);
-            let same = |other: &State| found.lines == other.lines && found.counts.1 == other.counts.1;
+            let same = |other: &State| found.lines == other.lines && found.reports == other.reports;
             assert!(same(&before) || same(&after), "after a crash at point {point} of {arguments:?}");
-            assert!(site.command(arguments, &data, None).status().unwrap().success());
+            assert!(Site::command(arguments, &data, None).status().unwrap().success());
             assert!(state(&data).lines == after.lines, "after a crash at point {point} of {arguments:?}");
             std::fs::remove_dir_all(&data).unwrap();
             if died.is_none() {
@@ -247,9 +255,7 @@ fn refuses_to_write_where_another_one_does() {
     let site = Site::new();
     let data = site.data("data");
     let dataset = dmarc_ingest::store::Dataset::open(&data).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
     let output = site.import(&data, None).stderr(Stdio::piped()).output().unwrap();
-    assert!(Instant::now() < deadline);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(5), "{said}");
     assert!(said.contains("another process writes to this dataset"), "{said}");

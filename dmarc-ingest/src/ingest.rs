@@ -106,7 +106,9 @@ pub fn ingest(
 ) -> Result<(), IngestError> {
     while !stop.load(Ordering::Relaxed) {
         let Batch { messages, unreadable, cursor, is_last } = source.next_batch()?;
-        unreadable.iter().for_each(|error| observer.unreadable(error));
+        for error in &unreadable {
+            observer.unreadable(error);
+        }
         let mut delivery = Delivery { acknowledge: settings.acknowledge, ..Delivery::default() };
         let mut held = 0;
         for message in messages {

@@ -1,8 +1,8 @@
 //! The dataset: what counts, whatever the order, and what happens where something is wrong.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
 )]
 

@@ -123,17 +123,16 @@ fn sentence(sum: &Committed) -> String {
         plural(sum.reports, "new report"),
         plural(sum.rows, "row")
     );
-    for (count, what) in [
+    let others = [
         (sum.duplicates, "copies of reports"),
         (sum.conflicts, "in conflict"),
         (sum.untrusted, "untrusted"),
         (sum.refused, "refused"),
         (sum.not_reports, "no report"),
         (sum.known, "known before"),
-    ] {
-        if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
-        }
+    ];
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        text = format!("{text}, {count} {what}");
     }
     text
 }

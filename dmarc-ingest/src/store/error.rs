@@ -50,7 +50,7 @@ pub enum DatasetError {
     Ledger {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// What `SQLite` said.
         source: rusqlite::Error,
     },
     /// Rows cannot be encoded or decoded.

@@ -1,4 +1,4 @@
-//! The ledger: SQLite, one transaction for each commit.
+//! The ledger: `SQLite`, one transaction for each commit.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! What was kept aside: mails with something in them that could not be trusted, whole, and the reason.
 
-use std::fs;
+use std::fs::File;
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -8,11 +8,11 @@ use super::Dataset;
 use super::commit::{Committed, Delivery};
 use super::error::DatasetError;
 use super::fault;
-use super::layout::remove_file;
+use super::layout::{Layout, remove_file};
 use super::read::DatasetReader;
 use crate::ingest::Settings;
 use crate::receive;
-use crate::source::{Content, Message};
+use crate::source::{Content, Message, read_at_most};
 
 /// A part that is kept aside. All text is of the mail: print it neutralised.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -68,9 +68,8 @@ impl DatasetReader {
     /// # Errors
     /// What the ledger or the system says.
     pub fn quarantined(&self, id: &str) -> Result<Option<Vec<u8>>, DatasetError> {
-        let Some(name) = self.ledger().kept_name(id)? else { return Ok(None) };
-        let path = self.layout().quarantine().join(name);
-        fs::read(&path).map(Some).map_err(|error| DatasetError::io(&path, error))
+        let Some(file) = self.ledger().kept_file(id)? else { return Ok(None) };
+        file.read(self.layout()).map(Some)
     }
 }
 
@@ -92,17 +91,36 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
 
 impl super::Ledger {
     /// The file of the one mail that is kept aside whose hash begins so.
-    fn kept_name(&self, id: &str) -> Result<Option<String>, DatasetError> {
+    fn kept_file(&self, id: &str) -> Result<Option<KeptFile>, DatasetError> {
         let is_hash = id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_hash {
             return Ok(None);
         }
         self.read(|connection| {
             connection
-                .prepare_cached("SELECT name FROM kept WHERE name LIKE ? || '%.eml' ORDER BY name LIMIT 1")?
-                .query_row([id.to_ascii_lowercase()], |row| row.get(0))
+                .prepare_cached(
+                    "SELECT name, bytes FROM kept WHERE name LIKE ? || '%.eml' ORDER BY name LIMIT 1",
+                )?
+                .query_row([id.to_ascii_lowercase()], |row| {
+                    Ok(KeptFile { name: row.get(0)?, bytes: row.get(1)? })
+                })
                 .optional()
         })
+    }
+}
+
+/// A file in the folder `quarantine`.
+struct KeptFile {
+    name: String,
+    bytes: u64,
+}
+
+impl KeptFile {
+    fn read(&self, layout: &Layout) -> Result<Vec<u8>, DatasetError> {
+        let path = layout.quarantine().join(&self.name);
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|mut file| read_at_most(&mut file, self.bytes, &mut bytes));
+        read.map(|()| bytes).map_err(|error| DatasetError::io(&path, error))
     }
 }
 
@@ -112,9 +130,9 @@ impl Dataset {
     /// # Errors
     /// See [`commit`](Dataset::commit).
     pub fn retry(&mut self, id: &str, settings: &Settings) -> Result<Option<Committed>, DatasetError> {
-        let Some(name) = self.ledger.kept_name(id)? else { return Ok(None) };
-        let path = self.layout.quarantine().join(&name);
-        let bytes = fs::read(&path).map_err(|error| DatasetError::io(&path, error))?;
+        let Some(file) = self.ledger.kept_file(id)? else { return Ok(None) };
+        let bytes = file.read(&self.layout)?;
+        let name = file.name;
         let (source, received) = self.ledger.read(|connection| {
             connection.query_row(
                 "SELECT source, received FROM mails JOIN kept ON kept.mail = mails.id WHERE name = ?",
@@ -128,7 +146,7 @@ impl Dataset {
         let delivery = Delivery { arrivals: vec![arrival], again: true, ..Delivery::default() };
         let committed = self.commit(delivery)?;
         if !self.ledger.kept_names()?.contains(&name) {
-            remove_file(&path)?;
+            remove_file(&self.layout.quarantine().join(&name))?;
         }
         Ok(Some(committed))
     }
@@ -138,7 +156,7 @@ impl Dataset {
     /// # Errors
     /// What the ledger or the system says.
     pub fn drop_kept(&mut self, id: &str) -> Result<bool, DatasetError> {
-        let Some(name) = self.ledger.kept_name(id)? else { return Ok(false) };
+        let Some(KeptFile { name, .. }) = self.ledger.kept_file(id)? else { return Ok(false) };
         self.ledger
             .write(|transaction| transaction.execute("DELETE FROM kept WHERE name = ?", params![name]))?;
         fault::point("dropped");

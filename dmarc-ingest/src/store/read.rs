@@ -61,7 +61,7 @@ impl DatasetReader {
     /// What is wrong with the dataset, see [`DatasetError`].
     pub fn collected(&self) -> Result<Collected, DatasetError> {
         let State { segments, inputs, set_aside } = self.state()?;
-        let mut collected = Collected { inputs, set_aside, ..Collected::default() };
+        let mut collected = Collected { set_aside, inputs, ..Collected::default() };
         for (partition, path, file) in segments {
             let reader = segment::read(&path, file, &partition.kind, &[], READ_ROWS)?;
             collected.read(&partition.kind, &path, reader)?;

@@ -39,7 +39,7 @@ pub(crate) fn start() -> Option<Dovecot> {
 /// Starts a server whose certificate has these names, with more lines of configuration.
 pub(crate) fn start_with(names: &[&str], configuration: &str) -> Option<Dovecot> {
     let Some(program) = program() else {
-        assert!(std::env::var_os("DMARC_REQUIRE_IMAP").is_none(), "dovecot is not installed");
+        assert!(std::env::var_os("REQUIRE_IMAP").is_none(), "dovecot is not installed");
         println!("skipped: dovecot is not installed");
         return None;
     };
