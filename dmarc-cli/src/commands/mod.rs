@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+mod check;
 mod dataset;
 mod findings;
 mod import;
@@ -40,6 +41,8 @@ macro_rules! verbs {
 }
 
 verbs! {
+    /// Show what works, what does not, and what to do
+    Check(check),
     /// Show the state of the dataset, and care for it
     Dataset(dataset),
     /// Show who sends as your domains without authorisation, worst first
