@@ -60,7 +60,7 @@ fn there(data: &Path) -> Vec<Line> {
         lines.push(exchange(data));
     }
     lines.extend(lock(data));
-    lines.extend(content(data));
+    lines.push(content(data));
     lines
 }
 
@@ -113,9 +113,9 @@ fn lock(data: &Path) -> Option<Line> {
     }
 }
 
-fn content(data: &Path) -> Option<Line> {
+fn content(data: &Path) -> Line {
     let status = DatasetReader::open(data).and_then(|reader| reader.status());
-    Some(match status {
+    match status {
         Ok(status) => state(&status),
         Err(DatasetError::Missing { .. }) => {
             Line::ok("dataset", "there is none yet: whatever is taken in first makes it")
@@ -123,7 +123,7 @@ fn content(data: &Path) -> Option<Line> {
         Err(error) if error.is_damage() => Line::fail(Kind::Dataset, "dataset", &chain(&error))
             .hint("`dmarc dataset verify` says more; restore the folder from a copy if it is damaged"),
         Err(error) => unusable("dataset", &chain(&error)),
-    })
+    }
 }
 
 fn state(status: &Status) -> Line {
