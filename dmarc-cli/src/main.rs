@@ -8,10 +8,5 @@ use dmarc_cli::render::Screen;
 fn main() -> ExitCode {
     dmarc_cli::name_panics_only();
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    ExitCode::from(dmarc_cli::run(
-        std::env::args_os(),
-        &mut out,
-        &mut io::stderr().lock(),
-        Screen::of_stdout(),
-    ))
+    ExitCode::from(dmarc_cli::run(std::env::args_os(), &mut out, &mut io::stderr(), Screen::of_stdout()))
 }

@@ -1,6 +1,7 @@
 //! A process that takes mail in and is killed with SIGKILL: whatever the moment, nothing is lost and nothing counts twice.
 //!
-//! `CRASH_RUNS` says how many crashes are tried; `scripts/crash` tries a thousand and more.
+//! `CRASH_RUNS` says how many crashes are tried, and `CRASH_BATCH` how many mails become durable together: the fewer, the more
+//! steps there are. `scripts/crash` tries a thousand and more.
 #![cfg(feature = "fault-points")]
 #![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
 
@@ -59,7 +60,7 @@ impl Site {
     fn command(&self, arguments: &[&str], data: &Path, fault: Option<&str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dmarc"));
         command.args(arguments).arg("--data").arg(data);
-        command.env("DMARC_LIMITS_BATCH_MESSAGES", "17").env("DMARC_AUTHENTICATE_DKIM", "false");
+        command.env("DMARC_LIMITS_BATCH_MESSAGES", batch()).env("DMARC_AUTHENTICATE_DKIM", "false");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         fault.map(|fault| command.env("FAULT_POINT", fault));
         command
@@ -76,6 +77,10 @@ impl Site {
         // Some input is refused.
         assert!(matches!(status.code(), Some(0 | 3)), "{status}");
     }
+}
+
+fn batch() -> String {
+    std::env::var("CRASH_BATCH").unwrap_or_else(|_| "17".to_owned())
 }
 
 fn runs() -> u64 {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use dmarc_core::Limits;
 use dmarc_core::findings::{Class, Evidence, Finding, HostFacts, HostName, Input, Severity, find};
@@ -416,6 +417,22 @@ fn names_each_cap_on_its_confidence() {
         "{:?}",
         finding.against
     );
+}
+
+#[test]
+fn caps_its_confidence_where_no_mail_of_a_report_was_verified() {
+    let records = [days(0..10, &[Row::own()]), days(3..9, &[Row::new("198.51.100.7", 60)])].concat();
+    let confidence = |trust| {
+        let mut records = records.clone();
+        for record in &mut records {
+            Arc::make_mut(&mut record.report).trust = trust;
+        }
+        finding_of(&records, &nameless, "198.51.100.7").confidence
+    };
+    assert!(Trust::Unverified < Trust::TrustedAuthres && Trust::TrustedAuthres < Trust::Verified);
+    assert!(confidence(Trust::Unverified) <= 60);
+    assert!(confidence(Trust::Verified) > 60);
+    assert_eq!(confidence(Trust::Verified), confidence(Trust::TrustedAuthres));
 }
 
 #[test]

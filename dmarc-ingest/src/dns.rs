@@ -8,10 +8,13 @@
 //!   for (a sender can arrange that) is found out by asking for the name servers of the root, which every resolver
 //!   knows: if that is answered, nothing is suspended.
 //! - An error code (SERVFAIL, REFUSED) is an answer of the server and suspends nothing.
+//! - Text records below an organizational domain whose servers were silent are not asked for again during such a pause,
+//!   so that a thousand mails of a sender with dead servers cost the time of one.
 //!
 //! *Not supported:* DNSSEC validation (a validating resolver answers SERVFAIL for what is forged), DNS over TLS or
 //! HTTPS, the hosts file, search lists: names are absolute.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -36,6 +39,12 @@ const MAX_RECORDS: usize = 64;
 const MAX_KEPT: Duration = Duration::from_hours(1);
 /// The longest that the absence of a name is kept.
 const MAX_ABSENCE_KEPT: Duration = Duration::from_mins(5);
+/// The most that [`DnsOptions::timeout`] can be.
+const MAX_TIMEOUT: Duration = Duration::from_mins(1);
+/// The most that [`DnsOptions::pause`] can be.
+const MAX_PAUSE: Duration = Duration::from_hours(1);
+/// How many silent organizational domains are remembered.
+const MAX_SILENT_DOMAINS: usize = 1024;
 
 /// Whom to ask, and how much that may cost.
 #[derive(Clone, Debug)]
@@ -45,7 +54,7 @@ pub struct DnsOptions {
     /// The servers to ask, with ports, over UDP and, for long answers, TCP. Default: none, which means those that the
     /// system is configured with.
     pub servers: Vec<SocketAddr>,
-    /// How long one question may take, its repetition included. Default: 3 seconds.
+    /// How long one question may take, its repetition included; a minute at most. Default: 3 seconds.
     pub timeout: Duration,
     /// How many questions may be under way at once. Default: 32.
     pub concurrency: usize,
@@ -54,7 +63,7 @@ pub struct DnsOptions {
     pub kept_answers: u64,
     /// How many questions in a row may stay without an answer before asking is suspended. Default: 5.
     pub patience: u32,
-    /// How long asking is then suspended. Default: 30 seconds.
+    /// How long asking is then suspended; an hour at most. Default: 30 seconds.
     pub pause: Duration,
 }
 
@@ -226,6 +235,7 @@ pub(crate) struct Client {
     concurrency: usize,
     timeout: Duration,
     breaker: Mutex<Breaker>,
+    silent_domains: Mutex<SilentDomains>,
     patience: u32,
     pause: Duration,
 }
@@ -237,6 +247,27 @@ struct Breaker {
     silent: u32,
     /// Nothing is asked until then.
     suspended_until: Option<Instant>,
+}
+
+/// Organizational domains whose servers were silent, and until when they are left alone.
+#[derive(Debug, Default)]
+struct SilentDomains(HashMap<String, Instant>);
+
+impl SilentDomains {
+    fn holds(&self, domain: &str) -> bool {
+        self.0.get(domain).is_some_and(|&until| Instant::now() < until)
+    }
+
+    /// Adds one where there is room; the others then cost their time.
+    fn add(&mut self, domain: &str, pause: Duration) {
+        let now = Instant::now();
+        if self.0.len() >= MAX_SILENT_DOMAINS {
+            self.0.retain(|_, &mut until| now < until);
+        }
+        if self.0.len() < MAX_SILENT_DOMAINS {
+            self.0.insert(domain.to_owned(), now + pause);
+        }
+    }
 }
 
 /// Whether a question may be asked.
@@ -254,10 +285,11 @@ impl Client {
             dns: client(options).map_err(|error| ResolverError::System(Box::new(error)))?,
             slots: Semaphore::new(concurrency),
             concurrency,
-            timeout: options.timeout,
+            timeout: options.timeout.min(MAX_TIMEOUT),
             breaker: Mutex::default(),
+            silent_domains: Mutex::default(),
             patience: options.patience.max(1),
-            pause: options.pause,
+            pause: options.pause.min(MAX_PAUSE),
         })
     }
 
@@ -266,7 +298,15 @@ impl Client {
             RData::TXT(text) => Some(text.txt_data.concat()),
             _ => None,
         };
-        self.records(host_name(name), RecordType::TXT, text).await
+        let domain = Domain::new(name);
+        if self.silent_domains().holds(domain.organizational()) {
+            return Answer::Unknown(Trouble::Suspended);
+        }
+        let answer = self.records(host_name(name), RecordType::TXT, text).await;
+        if matches!(answer, Answer::Unknown(Trouble::TimedOut)) {
+            self.silent_domains().add(domain.organizational(), self.pause);
+        }
+        answer
     }
 
     /// See [`Resolver::names_of`].
@@ -316,7 +356,7 @@ impl Client {
         let Ok(Ok(_slot)) = slot else { return Err(Trouble::NoTime) };
         match self.leave() {
             Leave::Ask => {}
-            Leave::Probe if self.answers().await => self.breaker().answered(),
+            Leave::Probe if self.probe().await => {}
             Leave::Probe | Leave::Suspended => return Err(Trouble::Suspended),
         }
         let answer = timeout(self.timeout, self.dns.lookup(name, kind)).await;
@@ -348,7 +388,7 @@ impl Client {
             None => Leave::Ask,
             Some(until) if now < until => Leave::Suspended,
             Some(_) => {
-                breaker.suspended_until = Some(now + self.pause);
+                breaker.suspended_until = Some(now + self.timeout.max(self.pause));
                 Leave::Probe
             }
         }
@@ -365,9 +405,21 @@ impl Client {
             }
             is_last
         };
-        if is_last && self.answers().await {
-            self.breaker().answered();
+        if is_last {
+            self.probe().await;
         }
+    }
+
+    /// Finds out whether the server answers anything; if not, the pause begins anew.
+    async fn probe(&self) -> bool {
+        let answers = self.answers().await;
+        let mut breaker = self.breaker();
+        if answers {
+            breaker.answered();
+        } else {
+            breaker.suspended_until = Some(Instant::now() + self.pause);
+        }
+        answers
     }
 
     /// Whether the server answers anything at all.
@@ -380,6 +432,10 @@ impl Client {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         // What it holds is valid whatever panicked.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn silent_domains(&self) -> MutexGuard<'_, SilentDomains> {
+        self.silent_domains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -412,7 +468,7 @@ fn name_server(server: &SocketAddr) -> NameServerConfig {
 
 /// Two tries within the time of a question: one datagram may be lost.
 fn bound(client: &mut ResolverOpts, options: &DnsOptions) {
-    client.timeout = options.timeout / 2;
+    client.timeout = options.timeout.min(MAX_TIMEOUT) / 2;
     client.attempts = 1;
     client.cache_size = options.kept_answers;
     client.positive_max_ttl = Some(MAX_KEPT);
@@ -429,4 +485,24 @@ fn host_name(name: &str) -> Option<Name> {
     let mut name = Name::from_ascii(domain.as_str()).ok()?;
     name.set_fqdn(true);
     Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_a_bounded_number_of_silent_domains_for_a_while() {
+        let mut domains = SilentDomains::default();
+        for n in 0..MAX_SILENT_DOMAINS {
+            domains.add(&n.to_string(), Duration::ZERO);
+        }
+        assert!(!domains.holds("0"));
+        for n in 0..=MAX_SILENT_DOMAINS {
+            domains.add(&format!("x{n}"), Duration::from_mins(1));
+        }
+        assert!(domains.holds("x0") && domains.holds(&format!("x{}", MAX_SILENT_DOMAINS - 1)));
+        assert!(!domains.holds(&format!("x{MAX_SILENT_DOMAINS}")));
+        assert_eq!(domains.0.len(), MAX_SILENT_DOMAINS);
+    }
 }

@@ -157,6 +157,6 @@ fn deliver(
 }
 
 /// A panic of another mailbox left the ledger as it was: nothing of it is in memory only.
-fn lock(dataset: &Mutex<Dataset>) -> std::sync::MutexGuard<'_, Dataset> {
+pub(crate) fn lock(dataset: &Mutex<Dataset>) -> std::sync::MutexGuard<'_, Dataset> {
     dataset.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,15 +1,19 @@
-//! From mail to outcomes: where report mail is read from, whether it is genuine, and what its owner configured.
+//! From mail to a dataset: where report mail is read from, whether it is genuine, and what counts of it, once.
 //!
 //! | step | module |
 //! |---|---|
-//! | paths → bytes of one message, file or payload each | [`source`] |
-//! | bytes → what `dmarc-core` found in them | [`pipeline`] |
+//! | paths or a mailbox → messages, batch by batch | [`source`] |
+//! | batch → judged → durable → acknowledged | [`ingest`](mod@ingest) |
+//! | what counts, and what is kept aside | [`store`] |
 //! | is the mail that brought a report genuine | [`authenticate`] |
-//! | what the owner says of himself | [`config`] |
+//! | mailboxes, once or for ever | [`service`] |
+//! | what the owner says of himself | [`config`], [`secret`] |
 //! | what was found out about hosts | [`enrich`] |
 //! | questions to DNS, bounded | [`dns`] |
+//! | what an operator sees of the service | [`events`], [`metrics`], [`health`], [`systemd`] |
+//! | one run over files, nothing kept | [`pipeline`], [`collection`] |
 //!
-//! Only what is given a [`dns::Resolver`] or a mailbox reaches the network. One input is held in memory at a time.
+//! Only what is given a [`dns::Resolver`] or a mailbox reaches the network.
 //!
 //! ```no_run
 //! use std::path::PathBuf;
@@ -28,12 +32,17 @@ pub mod collection;
 pub mod config;
 pub mod dns;
 pub mod enrich;
+pub mod events;
+pub mod health;
 pub mod ingest;
+pub mod metrics;
 pub mod pipeline;
 mod receive;
 pub mod secret;
+pub mod service;
 pub mod source;
 pub mod store;
+pub mod systemd;
 mod verdict;
 
 pub use authenticate::{Trust, judge};

@@ -2,12 +2,14 @@
 
 mod check;
 mod dataset;
+mod fetch;
 mod findings;
 mod import;
 mod init;
 mod parse;
 mod quarantine;
 mod setup;
+mod watch;
 
 use dmarc_core::Limits;
 
@@ -45,6 +47,8 @@ verbs! {
     Check(check),
     /// Show the state of the dataset, and care for it
     Dataset(dataset),
+    /// Read the mailboxes once, into the dataset
+    Fetch(fetch),
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
     /// Take mails and reports from files into the dataset
@@ -55,4 +59,6 @@ verbs! {
     Parse(parse),
     /// Show what could not be trusted, with the reason, and deal with it
     Quarantine(quarantine),
+    /// Read the mailboxes as mail comes, until asked to stop
+    Watch(watch),
 }

@@ -1,9 +1,11 @@
 //! What commands that work on the dataset have in common.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use dmarc_ingest::dns::{DnsOptions, Resolver};
+use dmarc_ingest::service::{Service, Stop};
+use dmarc_ingest::source::imap::{Account, ImapOptions};
 use dmarc_ingest::store::{Dataset, DatasetError, DatasetReader};
 use dmarc_ingest::{Config, Settings};
 
@@ -29,7 +31,7 @@ impl Setup {
 
     /// What is configured in the file that is named, if one is: for a run that depends on nothing else.
     pub(crate) fn named_config(&self) -> Result<Config, CommandError> {
-        let load = |path: &std::path::Path| Config::load(path, std::env::vars_os());
+        let load = |path: &Path| Config::load(path, std::env::vars_os());
         Ok(self.config.as_deref().map(load).transpose()?.unwrap_or_default())
     }
 
@@ -60,6 +62,44 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, CommandError> {
         owner: config.owner.clone(),
         resolver,
         acknowledge: false,
+    })
+}
+
+/// The mailboxes of these names; all that are configured if none is named.
+pub(crate) fn accounts(config: &Config, names: &[String]) -> Result<Vec<Account>, CommandError> {
+    let all = &config.mailboxes;
+    let usage = |what: String| CommandError::new(Kind::Usage, anyhow::Error::msg(what));
+    if all.is_empty() {
+        return Err(usage("no mailbox is configured".to_owned())
+            .hint("`dmarc init` writes a configuration to begin with; `dmarc import` takes files in"));
+    }
+    if let Some(name) = names.iter().find(|name| all.iter().all(|account| account.name != **name)) {
+        let known: Vec<&str> = all.iter().map(|account| account.name.as_str()).collect();
+        return Err(usage(format!("no mailbox {name:?} is configured: there is {}", known.join(", "))));
+    }
+    let is_wanted = |account: &&Account| names.is_empty() || names.contains(&account.name);
+    Ok(all.iter().filter(is_wanted).cloned().collect())
+}
+
+/// What reads mailboxes into the dataset in the folder `data`.
+pub(crate) fn service(config: &Config, data: &Path) -> Result<Service, CommandError> {
+    let mut options = ImapOptions::default();
+    options.message_bytes = config.limits.message_bytes;
+    options.batch_messages = config.limits.batch_messages;
+    options.batch_bytes = config.limits.batch_bytes;
+    let settings = settings(config)?;
+    let host_resolver = match (&settings.resolver, config.lookup.reverse_dns) {
+        (_, false) => None,
+        (Some(resolver), true) => Some(Arc::clone(resolver)),
+        (None, true) => Some(resolver(config)?),
+    };
+    Ok(Service {
+        dataset: Mutex::new(Dataset::open(data)?),
+        settings,
+        options,
+        host_resolver,
+        compact_every: config.service.compact_every,
+        stop: Stop::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod findings;
 pub mod intake;
+pub(crate) mod journal;
 pub mod json;
 pub mod text;
 pub mod trouble;

@@ -151,7 +151,7 @@ fn named(source: &str, part: &str, reason: &str) -> String {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn StdError) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -178,8 +178,9 @@ fn check(mail: &[u8], from_domain: &str, resolver: &Resolver) -> Result<String, 
         return Err(NotVerified::NoAuthor);
     }
     let mut reasons = Vec::new();
-    let candidates = candidates(&mail, &author, &mut reasons)?;
+    let mut candidates = candidates(&mail, &author, &mut reasons)?;
     let keys = keys(&candidates, resolver, &mut reasons);
+    candidates.retain(|candidate| keys.0.contains_key(candidate.signature.domain_key().as_str()));
     if keys.0.is_empty() {
         return Err(most_telling(reasons));
     }
@@ -311,7 +312,12 @@ fn check_candidates(
     for result in &results {
         match (result.result(), result.signature()) {
             (DkimResult::Pass, Some(signature)) => {
-                return Ok(Domain::new(signature.d.as_str()).as_str().to_owned());
+                // Once more: the library may have seen a signature where we saw none.
+                let domain = Domain::new(signature.d.as_str());
+                match flaw(signature, mail.body_bytes()) {
+                    None if same_organization(&domain, author) => return Ok(domain.as_str().to_owned()),
+                    flaw => reasons.push(flaw.unwrap_or(NotVerified::NotAligned)),
+                }
             }
             (other, _) => reasons.extend(reason(other)),
         }

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dmarc_core::identity::{ContentHash, Identity};
 use dmarc_core::{MessageInfo, Quirks, Report};
@@ -48,27 +48,18 @@ pub struct Delivery {
 impl Committed {
     /// Takes over what another commit did, but for its places.
     pub fn add(&mut self, other: &Self) {
-        let Self {
-            mails,
-            known,
-            reports,
-            rows,
-            duplicates,
-            conflicts,
-            untrusted,
-            refused,
-            not_reports,
-            places: _,
-        } = other;
-        self.mails += mails;
-        self.known += known;
-        self.reports += reports;
-        self.rows += rows;
-        self.duplicates += duplicates;
-        self.conflicts += conflicts;
-        self.untrusted += untrusted;
-        self.refused += refused;
-        self.not_reports += not_reports;
+        self.mails += other.mails;
+        self.known += other.known;
+        self.reports += other.reports;
+        self.rows += other.rows;
+        self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+        self.untrusted += other.untrusted;
+        self.refused += other.refused;
+        self.not_reports += other.not_reports;
+        self.kept += other.kept;
+        self.dataset = other.dataset;
+        self.took += other.took;
     }
 }
 
@@ -112,8 +103,26 @@ pub struct Committed {
     pub refused: u64,
     /// Mails without a report.
     pub not_reports: u64,
+    /// Mails and other files that are kept aside because of it.
+    pub kept: u64,
+    /// What the dataset has then.
+    pub dataset: Totals,
+    /// How long it took until it was durable.
+    pub took: Duration,
     /// What may be acknowledged now.
     pub places: Vec<Place>,
+}
+
+/// What a dataset has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Segments.
+    pub segments: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Messages and TLS sessions in them.
+    pub messages: u64,
 }
 
 /// What is to be done, decided before anything is written.
@@ -208,6 +217,7 @@ impl Dataset {
     /// # Errors
     /// What the system says. Nothing of the delivery counts then, or all of it does: deliver it again.
     pub fn commit(&mut self, mut delivery: Delivery) -> Result<Committed, DatasetError> {
+        let begun = Instant::now();
         let mut plan = self.plan(&mut delivery)?;
         plan.take_mails(delivery.arrivals);
         let staged = self.stage(&mut plan)?;
@@ -222,6 +232,9 @@ impl Dataset {
         }
         fault::point("published");
         plan.committed.known = delivery.known;
+        plan.committed.kept = plan.kept.len() as u64;
+        plan.committed.dataset = self.ledger.totals()?;
+        plan.committed.took = begun.elapsed();
         if delivery.acknowledge {
             plan.committed.places = self.acknowledgeable(&plan, &delivery.known_places)?;
         }

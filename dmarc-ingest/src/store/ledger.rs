@@ -8,8 +8,10 @@ use dmarc_core::record::Trust;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 
 use super::DATASET_VERSION;
+use super::commit::Totals;
 use super::error::DatasetError;
 use super::layout::{Layout, Partition};
+use super::rows::total;
 use crate::enrich::Host;
 use crate::source::{Cursor, Place};
 use crate::verdict::Rank;
@@ -258,6 +260,20 @@ impl Ledger {
     /// The partitions that have segments, in their order.
     pub(super) fn partitions(&self) -> Result<Vec<Partition>, DatasetError> {
         self.read(partitions)
+    }
+
+    pub(super) fn totals(&self) -> Result<Totals, DatasetError> {
+        self.read(|connection| {
+            let mut totals = Totals::default();
+            let mut statement = connection.prepare_cached("SELECT rows, messages FROM segments")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                totals.segments += 1;
+                totals.rows += row.get::<_, u64>(0)?;
+                totals.messages = total([totals.messages, row.get(1)?]);
+            }
+            Ok(totals)
+        })
     }
 
     /// The names of the files that are kept aside.

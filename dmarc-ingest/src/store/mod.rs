@@ -35,7 +35,7 @@ mod verify;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-pub use commit::{Committed, Delivery};
+pub use commit::{Committed, Delivery, Totals};
 pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
 pub use quarantine::Kept;
@@ -108,6 +108,14 @@ impl Dataset {
         self.ledger.acknowledged(places)?;
         fault::point("acknowledged");
         Ok(())
+    }
+
+    /// What it has.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn totals(&self) -> Result<Totals, DatasetError> {
+        self.ledger.totals()
     }
 
     /// The same dataset, for reading.

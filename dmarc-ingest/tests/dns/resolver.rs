@@ -48,17 +48,13 @@ fn leaves_a_silent_server_alone_and_comes_back_when_it_answers_again() {
     let resolver = dns.resolver();
     dns.fall_silent(true);
     let start = Instant::now();
-    for _ in 0..3 {
-        assert_eq!(resolver.txt("a.example"), Answer::Unknown(Trouble::TimedOut));
+    for name in ["b.example", "c.example", "d.example"] {
+        assert_eq!(resolver.txt(name), Answer::Unknown(Trouble::TimedOut));
     }
     // Three questions, and one to find out whether anything is answered.
-    assert!(start.elapsed() < Duration::from_millis(4 * 400 + 600), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
     let asked = dns.asked();
-    let start = Instant::now();
-    for _ in 0..1000 {
-        if start.elapsed() > Duration::from_millis(300) {
-            break;
-        }
+    for _ in 0..100 {
         assert_eq!(resolver.txt("a.example"), Answer::Unknown(Trouble::Suspended));
     }
     assert_eq!(dns.asked(), asked, "a suspended resolver asks nothing");
@@ -75,9 +71,26 @@ fn is_not_suspended_by_names_whose_own_servers_are_silent() {
     dns.txt("a.example", "x");
     let resolver = dns.resolver();
     for n in 0..4 {
-        assert_eq!(resolver.txt(&format!("n{n}.silent.example")), Answer::Unknown(Trouble::TimedOut));
+        assert_eq!(resolver.txt(&format!("a.silent.n{n}.example")), Answer::Unknown(Trouble::TimedOut));
     }
     assert_eq!(resolver.txt("a.example"), Answer::Found(vec![b"x".to_vec()]));
+}
+
+#[test]
+fn waits_once_for_a_domain_with_silent_servers() {
+    let dns = Dns::start();
+    let resolver = dns.resolver();
+    assert_eq!(resolver.txt("k1._domainkey.silent.example"), Answer::Unknown(Trouble::TimedOut));
+    let asked = dns.asked();
+    for n in 0..100 {
+        let name = format!("k{n}._domainkey.x{n}.silent.example");
+        assert_eq!(resolver.txt(&name), Answer::Unknown(Trouble::Suspended));
+    }
+    assert_eq!(dns.asked(), asked);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while resolver.txt("k2._domainkey.silent.example") != Answer::Unknown(Trouble::TimedOut) {
+        assert!(Instant::now() < deadline, "it never asks again");
+    }
 }
 
 #[test]
@@ -89,7 +102,7 @@ fn is_stopped_by_no_socket_that_swallows_everything() {
     let answers = resolver.txt_many(names);
     assert_eq!(answers.len(), 100);
     assert!(answers.iter().all(|answer| matches!(answer, Answer::Unknown(_))));
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -118,6 +131,17 @@ fn starts_with_the_servers_of_the_system() {
     if let Ok(resolver) = Resolver::new(&options([])) {
         let start = Instant::now();
         drop(resolver.txt("a.invalid"));
-        assert!(start.elapsed() < Duration::from_secs(3));
+        assert!(start.elapsed() < Duration::from_secs(6));
     }
+}
+
+#[test]
+fn takes_times_without_end_for_the_longest_there_are() {
+    let dns = Dns::start();
+    dns.txt("a.example", "x");
+    let mut options = options([dns.address]);
+    options.timeout = Duration::MAX;
+    options.pause = Duration::MAX;
+    let resolver = Resolver::new(&options).unwrap();
+    assert_eq!(resolver.txt("a.example"), Answer::Found(vec![b"x".to_vec()]));
 }

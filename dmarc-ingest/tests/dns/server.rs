@@ -108,9 +108,9 @@ impl Dns {
 pub(crate) fn options(servers: impl IntoIterator<Item = SocketAddr>) -> DnsOptions {
     let mut options = DnsOptions::default();
     options.servers = servers.into_iter().collect();
-    options.timeout = Duration::from_millis(400);
+    options.timeout = Duration::from_secs(1);
     options.patience = 3;
-    options.pause = Duration::from_millis(500);
+    options.pause = Duration::from_secs(2);
     options
 }
 

@@ -1,0 +1,329 @@
+//! Mailboxes into a dataset: once ([`fetch`]), or for ever ([`Service::run`]).
+//!
+//! Each mailbox has a thread, for the protocol is spoken in blocking calls; the dataset is behind one lock, which is held
+//! for a commit and not while mail is fetched or read. Whatever fails, a mailbox is dropped, and connected again after a
+//! wait that grows: nothing of it is kept but in the dataset.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::dns::Resolver;
+use crate::enrich::reverse_dns::look_up_many;
+use crate::ingest::{IngestError, Observer, Received, Settings, ingest, lock};
+use crate::source::imap::{Account, After, Backoff, ImapOptions, ImapSource, Setback, Wake};
+use crate::source::{MessageSource, Place, SourceError};
+use crate::store::{Committed, Compacted, Dataset, DatasetError};
+
+/// How often a pass is tried that a broken connection ended.
+const FETCH_TRIES: u32 = 3;
+/// How long a connection waits for mail before it is used for another pass.
+const IDLE: Duration = Duration::from_mins(25);
+/// How many small segments a month may have.
+const SMALL_SEGMENTS: usize = 8;
+/// How many hosts are looked up at a time, and how long that may take.
+const HOSTS: usize = 256;
+const HOSTS_TIME: Duration = Duration::from_secs(20);
+/// How often it is looked for hosts that are not known.
+const HOSTS_EVERY: Duration = Duration::from_secs(30);
+
+/// A request to stop, which wakes whoever sleeps.
+#[derive(Debug, Default)]
+pub struct Stop {
+    is_set: AtomicBool,
+    gate: Mutex<()>,
+    bell: Condvar,
+}
+
+impl Stop {
+    /// Asks everybody to finish what is under way, and to stop.
+    pub fn set(&self) {
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_set.store(true, Ordering::Relaxed);
+        self.bell.notify_all();
+    }
+
+    /// Whether it was asked.
+    pub fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps that long, or until it is asked to stop.
+    pub fn sleep(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.is_set() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            gate = self.bell.wait_timeout(gate, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Hears what happens to mailboxes, from several threads.
+pub trait Listener: Sync {
+    /// A mail was read and judged; it is not durable yet.
+    fn mail(&self, mailbox: &str, mail: &Received<'_>);
+
+    /// Something could not be read; the rest can.
+    fn unreadable(&self, mailbox: &str, error: &SourceError);
+
+    /// A delivery is durable.
+    fn committed(&self, mailbox: &str, committed: &Committed);
+
+    /// A pass over the mailbox came to its end.
+    fn passed(&self, mailbox: &str);
+
+    /// A pass failed; it is tried again after `wait`.
+    fn failed(&self, mailbox: &str, error: &IngestError, wait: Duration);
+
+    /// Segments were merged, or that failed.
+    fn compacted(&self, compacted: &Result<Compacted, DatasetError>);
+
+    /// So many hosts were looked up, and so many in vain.
+    fn looked_up(&self, known: usize, in_vain: usize);
+}
+
+/// What one mailbox tells a listener.
+struct Named<'a>(&'a str, &'a dyn Listener);
+
+impl Observer for Named<'_> {
+    fn mail(&mut self, mail: &Received<'_>) {
+        self.1.mail(self.0, mail);
+    }
+
+    fn unreadable(&mut self, error: &SourceError) {
+        self.1.unreadable(self.0, error);
+    }
+
+    fn committed(&mut self, committed: &Committed) {
+        self.1.committed(self.0, committed);
+    }
+}
+
+/// Everything that mailboxes are read with.
+#[derive(Debug)]
+pub struct Service {
+    /// The dataset.
+    pub dataset: Mutex<Dataset>,
+    /// What mail is judged by; whether it is acknowledged, each account says.
+    pub settings: Settings,
+    /// How mailboxes are read.
+    pub options: ImapOptions,
+    /// Who looks up the names of hosts; `None`: nobody.
+    pub host_resolver: Option<std::sync::Arc<Resolver>>,
+    /// How often small segments are merged.
+    pub compact_every: Duration,
+    /// When to stop.
+    pub stop: Stop,
+}
+
+impl Service {
+    /// Reads every account once, side by side. A connection that breaks is made again a few times.
+    ///
+    /// # Errors
+    /// The first failure of each account that failed, with its name; the others were read to their end.
+    pub fn fetch(&self, accounts: &[Account], listener: &dyn Listener) -> Vec<(String, IngestError)> {
+        let failures = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for account in accounts {
+                let failures = &failures;
+                scope.spawn(move || {
+                    if let Err(error) = self.fetch_one(account, listener) {
+                        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                        failures.push((account.name.clone(), error));
+                    }
+                });
+            }
+        });
+        let mut failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failures.sort_by(|a, b| a.0.cmp(&b.0));
+        failures
+    }
+
+    fn fetch_one(&self, account: &Account, listener: &dyn Listener) -> Result<(), IngestError> {
+        let mut backoff = Backoff::new();
+        for _ in 1..FETCH_TRIES {
+            match self.pass(account, listener) {
+                Err(IngestError::Source(error))
+                    if setback(&error) == Setback::Broken && !self.stop.is_set() =>
+                {
+                    let wait = backoff.failed(Setback::Broken);
+                    listener.failed(&account.name, &error.into(), wait);
+                    self.stop.sleep(wait);
+                }
+                done => return done,
+            }
+        }
+        self.pass(account, listener)
+    }
+
+    fn pass(&self, account: &Account, listener: &dyn Listener) -> Result<(), IngestError> {
+        let mut source = self.connect(account)?;
+        self.read(&mut source, account, listener)?;
+        source.close();
+        Ok(())
+    }
+
+    /// Reads all accounts until it is asked to stop, and cares for the dataset meanwhile.
+    ///
+    /// # Errors
+    /// [`DatasetError`] if the dataset is damaged. Whatever else fails is tried again.
+    pub fn run(&self, accounts: &[Account], listener: &dyn Listener) -> Result<(), DatasetError> {
+        let damage = Mutex::new(None);
+        thread::scope(|scope| {
+            scope.spawn(|| self.compact_now_and_then(listener));
+            scope.spawn(|| self.look_up_now_and_then(listener));
+            for account in accounts {
+                let damage = &damage;
+                scope.spawn(move || {
+                    if let Err(error) = self.watch(account, listener) {
+                        damage.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        self.stop.set();
+                    }
+                });
+            }
+        });
+        damage.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Reads one account until it is asked to stop.
+    fn watch(&self, account: &Account, listener: &dyn Listener) -> Result<(), DatasetError> {
+        let mut backoff = Backoff::new();
+        while !self.stop.is_set() {
+            let error = match self.watch_connected(account, listener, &mut backoff) {
+                Ok(()) => return Ok(()),
+                Err(IngestError::Dataset(error)) if error.is_damage() => return Err(error),
+                Err(error) => error,
+            };
+            let setback = match &error {
+                IngestError::Source(error) => setback(error),
+                IngestError::Dataset(_) => Setback::Broken,
+            };
+            let wait = backoff.failed(setback);
+            listener.failed(&account.name, &error, wait);
+            self.stop.sleep(wait);
+        }
+        Ok(())
+    }
+
+    /// Pass after pass on one connection, as long as it holds.
+    fn watch_connected(
+        &self,
+        account: &Account,
+        listener: &dyn Listener,
+        backoff: &mut Backoff,
+    ) -> Result<(), IngestError> {
+        let mut source = self.connect(account)?;
+        loop {
+            self.read(&mut source, account, listener)?;
+            if self.stop.is_set() {
+                break;
+            }
+            backoff.succeeded();
+            listener.passed(&account.name);
+            if source.wait(IDLE, &self.stop.is_set)? == Wake::Stopped {
+                break;
+            }
+        }
+        source.close();
+        Ok(())
+    }
+
+    fn connect(&self, account: &Account) -> Result<ImapSource, IngestError> {
+        let mut cursors = Vec::new();
+        for folder in &account.folders {
+            cursors.extend(lock(&self.dataset).cursor(&account.name, folder)?);
+        }
+        let resume = |folder: &str| cursors.iter().find(|cursor| cursor.folder == folder).cloned();
+        Ok(ImapSource::connect(account, &resume, self.options.clone())?)
+    }
+
+    /// One pass: first what is durable and was not acknowledged, then what is new.
+    fn read(
+        &self,
+        source: &mut ImapSource,
+        account: &Account,
+        listener: &dyn Listener,
+    ) -> Result<(), IngestError> {
+        let acknowledge = account.after != After::Keep && !self.options.dry_run;
+        if acknowledge {
+            let pending: Vec<Place> = lock(&self.dataset).pending(&account.name)?;
+            if !pending.is_empty() {
+                source.acknowledge(&pending)?;
+                lock(&self.dataset).acknowledged(&pending)?;
+            }
+        }
+        let settings = Settings { acknowledge, ..self.settings.clone() };
+        let mut named = Named(&account.name, listener);
+        ingest(source, &self.dataset, &settings, &mut named, &self.stop.is_set)
+    }
+
+    fn compact_now_and_then(&self, listener: &dyn Listener) {
+        while !self.stop.is_set() {
+            self.stop.sleep(self.compact_every);
+            if !self.stop.is_set() {
+                listener.compacted(&lock(&self.dataset).compact(SMALL_SEGMENTS));
+            }
+        }
+    }
+
+    fn look_up_now_and_then(&self, listener: &dyn Listener) {
+        while self.host_resolver.is_some() && !self.stop.is_set() {
+            self.stop.sleep(HOSTS_EVERY);
+            while !self.stop.is_set() && self.look_up_some(listener).is_ok_and(|known| known > 0) {}
+        }
+    }
+
+    /// Looks up hosts of reports of which nothing is known, some at a time, while it takes less than `budget`; the mail that
+    /// named them is durable already. How many hosts are known now is said to `listener`.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn look_up_hosts(&self, listener: &dyn Listener, budget: Duration) -> Result<(), DatasetError> {
+        let until = Instant::now() + budget;
+        while Instant::now() < until && self.look_up_some(listener)? > 0 {}
+        Ok(())
+    }
+
+    /// How many became known.
+    fn look_up_some(&self, listener: &dyn Listener) -> Result<usize, DatasetError> {
+        let Some(resolver) = &self.host_resolver else { return Ok(0) };
+        let hosts = lock(&self.dataset).unknown_hosts(HOSTS)?;
+        if hosts.is_empty() {
+            return Ok(0);
+        }
+        let found = look_up_many(resolver, hosts, HOSTS_TIME);
+        let in_vain: Vec<_> = found.unknown.iter().map(|(ip, _)| *ip).collect();
+        lock(&self.dataset).note_hosts(&found.hosts, &in_vain)?;
+        listener.looked_up(found.hosts.len(), in_vain.len());
+        Ok(found.hosts.len())
+    }
+}
+
+/// How long to leave a server alone after this.
+fn setback(error: &SourceError) -> Setback {
+    match error {
+        SourceError::Imap(error) if error.fault.is_login_refused() => Setback::LoginRefused,
+        _ => Setback::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wakes_whoever_sleeps_when_it_is_to_stop() {
+        let stop = Stop::default();
+        thread::scope(|scope| {
+            let sleeper = scope.spawn(|| stop.sleep(Duration::from_hours(1)));
+            stop.set();
+            sleeper.join().unwrap();
+        });
+        stop.sleep(Duration::from_hours(1));
+    }
+}
