@@ -1,8 +1,5 @@
 //! `dmarc import`, `dmarc dataset` and `dmarc findings` on the dataset: the whole life of one, and where something is wrong.
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
-)]
+#![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
 
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod common;
