@@ -1,7 +1,6 @@
 //! `dmarc check`, on a real Dovecot and a real DNS server on loopback, and where something is wrong.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
@@ -66,10 +65,10 @@ impl Site {
 fn mailbox(server: &Dovecot, more: &str) -> String {
     let account = server.account();
     format!(
-        "[mailbox.rua]\nhost = \"localhost\"\nport = {}\nuser = \"dmarc\"\nca_file = {:?}\npassword_file = {:?}\n{more}",
+        "[mailbox.rua]\nhost = \"localhost\"\nport = {}\nuser = \"dmarc\"\nca_file = \"{}\"\npassword_file = \"{}\"\n{more}",
         account.port,
-        account.ca_file.unwrap(),
-        server.path().join("password"),
+        account.ca_file.unwrap().display(),
+        server.path().join("password").display(),
     )
 }
 
@@ -80,7 +79,7 @@ fn asking(dns: &Dns, domains: &str) -> String {
     )
 }
 
-/// Everything below a folder, but for what SQLite keeps beside its file while somebody reads it.
+/// Everything below a folder, but for what `SQLite` keeps beside its file while somebody reads it.
 fn everything(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
