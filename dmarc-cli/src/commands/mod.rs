@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+mod check;
 mod dataset;
 mod fetch;
 mod findings;
@@ -42,6 +43,8 @@ macro_rules! verbs {
 }
 
 verbs! {
+    /// Show what works, what does not, and what to do
+    Check(check),
     /// Show the state of the dataset, and care for it
     Dataset(dataset),
     /// Read the mailboxes once, into the dataset
