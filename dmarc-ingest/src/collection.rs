@@ -174,7 +174,9 @@ impl Collected {
 pub(crate) fn sort(set_aside: &mut [SetAside]) {
     set_aside.sort_by_cached_key(|aside| {
         let said = (aside.policy_domain.clone(), aside.reporter.clone(), aside.period, aside.reason.clone());
-        (said, aside.origin.clone())
+        // The part of a mail is named by the mail.
+        let part = aside.origin.rsplit_once(' ').map(|(_, part)| part.to_owned());
+        (said, aside.messages, part, aside.origin.clone())
     });
 }
 
@@ -201,7 +203,12 @@ fn content(report: Report<'static>, origin: String, trust: record::Trust) -> Con
         Report::Failure(report) => Content::Failure(report.source_ip.map(|ip| {
             let domain =
                 report.reported_domain.first().map(|domain| domain.as_str().to_owned()).unwrap_or_default();
-            FailureObservation::new(ip, domain, origin)
+            let mut failure = FailureObservation::new(ip, domain, origin);
+            failure.arrived = report.arrived;
+            let message = report.original.as_ref();
+            failure.message_id =
+                message.and_then(|message| message.header("message-id")).map(ToString::to_string);
+            failure
         })),
         _ => Content::Failure(None),
     }

@@ -54,12 +54,13 @@ use arrow_array::builder::{
     BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt16Builder, UInt64Builder,
 };
 use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
 
 use super::column::{
     MAX_IP, Room, TextColumns, TextLists, TextStructs, Texts, column, known, list, optional, optional_time,
-    push_ip, push_time, schema_error, size, text, text_list, times,
+    push_ip, push_time, schema_error, seconds, size, text, text_list, times,
 };
 use super::{Provenance, ProvenanceColumns, check_batch, versioned};
 use crate::Domain;
@@ -254,15 +255,19 @@ impl FailureBuilder {
 /// [`ArrowError::SchemaError`] if the batch names another kind or version, or a column is missing or of another type.
 pub fn observations(batch: &RecordBatch) -> Result<Vec<FailureObservation>, ArrowError> {
     check_batch(batch, "failure")?;
-    let texts = TextColumns::new(batch, ["policy_domain", "origin"])?;
+    let texts = TextColumns::new(batch, ["policy_domain", "original_message_id", "origin"])?;
     let ips = column(batch, "source_ip", |column| column.as_string_opt::<i32>())?;
+    let arrived = column(batch, "arrived", |column| column.as_primitive_opt::<TimestampMicrosecondType>())?;
     let mut observations = Vec::new();
     for row in (0..batch.num_rows()).filter(|row| ips.is_valid(*row)) {
-        let [domain, origin] = texts.row(row);
+        let [domain, message_id, origin] = texts.row(row);
         let ip = ips.value(row);
         let ip = ip.parse().map_err(|_| schema_error("source_ip", &format!("holds no address: {ip:?}")))?;
         let origin = known(origin, "origin")?.to_owned();
-        observations.push(FailureObservation::new(ip, domain.unwrap_or_default().to_owned(), origin));
+        let mut observation = FailureObservation::new(ip, domain.unwrap_or_default().to_owned(), origin);
+        observation.arrived = seconds(arrived, row);
+        observation.message_id = message_id.map(str::to_owned);
+        observations.push(observation);
     }
     Ok(observations)
 }
@@ -360,7 +365,8 @@ mod tests {
         assert!(batch["arrived"].is_null(0) && batch["original_mail_from"].is_valid(0));
         assert_eq!(batch["authentication_results"].as_list::<i32>().value_length(0), 2);
         let ip = "2001:db8::1".parse().unwrap();
-        let expected = FailureObservation::new(ip, "example.org".to_owned(), "new/1".to_owned());
+        let mut expected = FailureObservation::new(ip, "example.org".to_owned(), "new/1".to_owned());
+        expected.message_id = Some("<1@example.org>".to_owned());
         assert_eq!(observations(&batch).unwrap(), [expected]);
     }
 }

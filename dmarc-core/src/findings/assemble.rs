@@ -156,14 +156,13 @@ fn observed(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<Evidence> {
         ));
     }
     let ips: BTreeSet<IpAddr> = cluster.ips().into_iter().collect();
-    let examples: Vec<&str> = view
+    let examples = view
         .failures
         .iter()
-        .filter(|f| ips.contains(&f.source_ip) && organizational(&f.domain) == view.domain)
-        .map(|f| f.origin.as_str())
-        .collect();
-    if let Some(origin) = examples.iter().min() {
-        facts.push(format!("{} failure reports about these hosts, such as {origin}", examples.len()));
+        .filter(|f| ips.contains(&f.source_ip) && organizational(&f.domain) == view.domain);
+    if let Some(example) = examples.clone().min_by(|a, b| a.order().cmp(&b.order())) {
+        let (count, origin) = (examples.count(), &example.origin);
+        facts.push(format!("{count} failure reports about these hosts, such as {origin}"));
     }
     facts.into_iter().map(Evidence::fact).collect()
 }

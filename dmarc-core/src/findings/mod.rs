@@ -112,14 +112,23 @@ pub struct FailureObservation {
     pub source_ip: IpAddr,
     /// The domain that it used.
     pub domain: String,
+    /// When its message arrived, in seconds since the Unix epoch, UTC.
+    pub arrived: Option<i64>,
+    /// `Message-ID` of that message.
+    pub message_id: Option<String>,
     /// The mail or file.
     pub origin: String,
 }
 
 impl FailureObservation {
-    /// A failure report about `source_ip` sending as `domain`, read from `origin`.
+    /// A failure report about `source_ip` sending as `domain`, read from `origin`; it says nothing of the message.
     pub fn new(source_ip: IpAddr, domain: String, origin: String) -> Self {
-        Self { source_ip, domain, origin }
+        Self { source_ip, domain, arrived: None, message_id: None, origin }
+    }
+
+    /// What orders examples: what they say first, so that names of files matter only between equals.
+    pub(crate) fn order(&self) -> impl Ord + '_ {
+        (self.arrived, self.source_ip, &self.domain, &self.message_id, &self.origin)
     }
 }
 
