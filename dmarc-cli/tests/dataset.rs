@@ -71,6 +71,46 @@ fn report(number: u32) -> String {
 
 // ---- the life of a dataset ------------------------------------------------------------
 
+/// A report of more than 64 KiB.
+fn large_report(number: u32) -> String {
+    format!("{}<!--{}-->\n", report(number), "x".repeat(100_000))
+}
+
+#[test]
+fn leaves_what_is_too_large_where_it_is_until_the_limit_is_raised() {
+    let data = Data::new();
+    let mbox = format!(
+        "From a\nSubject: x\n\n{}\nFrom b\nFrom: a@r.example\nSubject: x\nMIME-Version: 1.0\nContent-Type: text/xml\n\n{}",
+        "x\n".repeat(50_000),
+        report(3)
+    );
+    let mails = folder(&[("a.xml", &large_report(1)), ("b.xml", &report(2)), ("c.mbox", &mbox)]);
+    let path = mails.path().to_str().unwrap();
+    let run = |limit| {
+        let (data, limit) = (data.path(), ("DMARC_LIMITS_MESSAGE", limit));
+        let arguments = ["import", path, "--data", data.to_str().unwrap()];
+        dmarc_with_env(&arguments, &[VARIABLES[0], VARIABLES[1], limit])
+    };
+    let small = run("64KiB");
+    assert_eq!(
+        (small.code, small.stdout.as_str()),
+        (3, "4 new mails: 2 new reports with 2 rows, 2 refused\n")
+    );
+    let size = large_report(1).len();
+    assert!(small.stderr.contains(&format!("a.xml: {size} bytes, more than the 65536")), "{}", small.stderr);
+    assert!(small.stderr.contains("c.mbox#1: 100012 bytes, more than the 65536"), "{}", small.stderr);
+    assert_eq!(data.json(&["dataset", "status", "--json"])["kept"], 0);
+    let known = run("64KiB");
+    assert_eq!(
+        (known.code, known.stdout.as_str()),
+        (0, "0 new mails: 0 new reports with 0 rows, 4 known before\n")
+    );
+    let raised = run("1MiB");
+    let expected = "2 new mails: 1 new report with 1 row, 1 no report, 2 known before\n";
+    assert_eq!((raised.code, raised.stdout.as_str()), (0, expected), "{}", raised.whole());
+    assert_eq!(data.json(&["dataset", "verify", "--json"])["problems"], Value::from(Vec::<Value>::new()));
+}
+
 #[test]
 fn takes_a_mailbox_in_cares_for_it_and_forgets_it() {
     let data = Data::new();

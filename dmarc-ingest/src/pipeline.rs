@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn survives_a_panic_of_the_reader() {
-        let input = Input { source: "new/1".to_owned(), bytes: b"x".to_vec() };
+        let input = Input { source: "new/1".to_owned(), bytes: b"x".to_vec(), size: 1 };
         let mail = guarded(input, |_| panic!("a bug"));
         assert!(mail.panicked);
         assert_eq!(mail.source, "new/1");

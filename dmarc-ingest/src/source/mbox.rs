@@ -22,6 +22,15 @@ pub(super) struct Mbox<R> {
     state: State,
 }
 
+/// A message of an mbox.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    /// As many bytes as are kept.
+    pub(super) bytes: Vec<u8>,
+    /// How many there are.
+    pub(super) size: u64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// The next line is the first separator.
@@ -39,7 +48,7 @@ impl<R: BufRead> Mbox<R> {
     }
 
     /// The next message; `None` after the last one, and after an error.
-    pub(super) fn read_member(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn read_member(&mut self) -> io::Result<Option<Member>> {
         let member = self.member();
         if member.is_err() {
             self.state = State::End;
@@ -47,7 +56,7 @@ impl<R: BufRead> Mbox<R> {
         member
     }
 
-    fn member(&mut self) -> io::Result<Option<Vec<u8>>> {
+    fn member(&mut self) -> io::Result<Option<Member>> {
         if self.state == State::Start {
             self.next_piece()?;
             self.separator_read()?;
@@ -55,7 +64,7 @@ impl<R: BufRead> Mbox<R> {
         if self.state == State::End {
             return Ok(None);
         }
-        let mut member = Vec::new();
+        let mut member = Member::default();
         // An empty line is held back: the one before a separator belongs to the mbox and not to the message.
         let mut blank: &[u8] = b"";
         while let Some(begins_line) = self.next_piece()? {
@@ -92,10 +101,11 @@ impl<R: BufRead> Mbox<R> {
         Ok(())
     }
 
-    fn keep(&self, member: &mut Vec<u8>, bytes: &[u8]) {
-        let room = self.max.saturating_add(1).saturating_sub(member.len() as u64);
+    fn keep(&self, member: &mut Member, bytes: &[u8]) {
+        let room = self.max.saturating_add(1).saturating_sub(member.bytes.len() as u64);
         let room = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
-        member.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        member.bytes.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        member.size += bytes.len() as u64;
     }
 }
 
@@ -113,7 +123,7 @@ mod tests {
         let mut mbox = Mbox::new(mbox, max);
         let mut members = Vec::new();
         while let Some(member) = mbox.read_member().unwrap() {
-            members.push(String::from_utf8(member).unwrap());
+            members.push(String::from_utf8(member.bytes).unwrap());
         }
         members
     }
@@ -143,9 +153,9 @@ mod tests {
         let mut mbox = b"From a\nS: 1\n\n".to_vec();
         mbox.extend(std::iter::repeat_n(b'x', 100_000));
         mbox.extend_from_slice(b"\n\nFrom b\nS: 2\n");
-        let members = members(&mbox, 10);
-        assert_eq!(members, ["S: 1\n\nxxxxx", "S: 2\n"]);
-        assert_eq!(members[0].len(), 11);
+        assert_eq!(members(&mbox, 10), ["S: 1\n\nxxxxx", "S: 2\n"]);
+        let first = Mbox::new(mbox.as_slice(), 10).read_member().unwrap().unwrap();
+        assert_eq!((first.bytes.len(), first.size), (11, 100_007));
     }
 
     #[test]
@@ -170,7 +180,7 @@ mod tests {
         let mut mbox = Mbox::new(io::BufReader::new(OneByOne(text)), 1000);
         let mut slow = Vec::new();
         while let Some(member) = mbox.read_member().unwrap() {
-            slow.push(String::from_utf8(member).unwrap());
+            slow.push(String::from_utf8(member.bytes).unwrap());
         }
         assert_eq!(slow, members(text, 1000));
     }

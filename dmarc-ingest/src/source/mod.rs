@@ -7,7 +7,7 @@
 //! - A file that begins with `From ` is an mbox; any other file is one input.
 //!
 //! At most one byte more than [`Limits::message_bytes`] is kept of an input, be it a file or a member of an mbox:
-//! `dmarc_core::read` then refuses it as too large, and memory stays bounded.
+//! `dmarc_core::read` then refuses it as too large, a dataset does not take it in, and memory stays bounded.
 //!
 //! *Not supported:* compressed mbox files (a `.gz` is taken for a compressed report), MH and mbx folders.
 
@@ -117,6 +117,8 @@ pub struct Input {
     pub source: String,
     /// Its bytes; one more than [`Limits::message_bytes`] if it is too large.
     pub bytes: Vec<u8>,
+    /// How many there are, at least: of standard input it is not known what follows those that were read.
+    pub size: u64,
 }
 
 /// Why something could not be read. Whatever else was named is read all the same.
@@ -225,7 +227,12 @@ impl Messages {
         size: u64,
     ) -> Option<Result<Input, SourceError>> {
         match files::content(reader, size, self.max) {
-            Ok(Opened::Whole(bytes)) => Some(Ok(Input { source: label, bytes })),
+            Ok(Opened::Whole(bytes)) => {
+                let read = bytes.len() as u64;
+                // The size that a system states is only asked for where not everything was read.
+                let size = if read > self.max { read.max(size) } else { read };
+                Some(Ok(Input { source: label, bytes, size }))
+            }
             Ok(Opened::Mbox(reader)) => {
                 let mbox = mbox::Mbox::new(reader, self.max);
                 self.open = Some(Open { path: path.to_owned(), label, mbox, number: 0 });
@@ -270,7 +277,9 @@ impl Open {
     fn next(&mut self) -> Option<Result<Input, SourceError>> {
         self.number += 1;
         match self.mbox.read_member() {
-            Ok(Some(bytes)) => Some(Ok(Input { source: format!("{}#{}", self.label, self.number), bytes })),
+            Ok(Some(mbox::Member { bytes, size })) => {
+                Some(Ok(Input { source: format!("{}#{}", self.label, self.number), bytes, size }))
+            }
             Ok(None) => None,
             Err(error) => Some(Err(SourceError::new(&self.path, error))),
         }
@@ -370,7 +379,7 @@ mod tests {
         let mut limits = Limits::default();
         limits.message_bytes = 4;
         let inputs: Vec<_> = Messages::new(&[root.path().join("a")], &limits).map(Result::unwrap).collect();
-        assert_eq!(inputs[0].bytes, b"01234");
+        assert_eq!((inputs[0].bytes.as_slice(), inputs[0].size), (b"01234".as_slice(), 10));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{Batch, Content, Message, MessageSource, Messages, Place, SourceError
 #[derive(Debug)]
 pub struct Paths {
     messages: Messages,
+    message_bytes: u64,
     batch: BatchSize,
 }
 
@@ -33,7 +34,7 @@ impl Paths {
     /// Everything under `paths`, in their order.
     #[must_use]
     pub fn new(paths: &[PathBuf], limits: &Limits, batch: BatchSize) -> Self {
-        Self { messages: Messages::new(paths, limits), batch }
+        Self { messages: Messages::new(paths, limits), message_bytes: limits.message_bytes, batch }
     }
 }
 
@@ -44,12 +45,18 @@ impl MessageSource for Paths {
         while batch.messages.len() < self.batch.messages && bytes < self.batch.bytes {
             match self.messages.next() {
                 Some(Ok(input)) => {
-                    bytes += input.bytes.len() as u64;
+                    let content = if input.size > self.message_bytes {
+                        // The beginning of a message is none: it would be known by a content that it does not have.
+                        Content::TooLarge { bytes: input.size }
+                    } else {
+                        bytes += input.size;
+                        Content::Bytes(input.bytes)
+                    };
                     batch.messages.push(Message {
                         source: input.source,
                         place: None,
                         received: None,
-                        content: Content::Bytes(input.bytes),
+                        content,
                     });
                 }
                 Some(Err(error)) => batch.unreadable.push(error),
