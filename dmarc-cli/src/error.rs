@@ -88,6 +88,23 @@ impl CommandError {
         self.kind.code()
     }
 
+    /// Of everything that went wrong in one run, the worst is what the run ends with; the others are said to `err` here.
+    ///
+    /// # Errors
+    /// The worst, if anything went wrong.
+    pub fn worst(failures: impl IntoIterator<Item = Self>, err: &mut dyn Write) -> Result<(), Self> {
+        let mut failures: Vec<Self> = failures.into_iter().collect();
+        // A closed pipe ends a run silently only if that is all.
+        let order = |failure: &Self| (!failure.is_closed_pipe(), failure.kind);
+        let worst = (0..failures.len()).max_by_key(|at| failures.get(*at).map(order));
+        let Some(worst) = worst else { return Ok(()) };
+        let worst = failures.remove(worst);
+        for failure in failures {
+            failure.report(err);
+        }
+        Err(worst)
+    }
+
     fn write(&self, err: &mut dyn Write) -> io::Result<()> {
         if self.finished {
             return write!(err, "{}", self.cause);
@@ -146,6 +163,22 @@ mod tests {
     fn is_silent_about_a_closed_pipe() {
         let error = CommandError::output(io::ErrorKind::BrokenPipe.into());
         assert_eq!(report(&error), (0, String::new()));
+    }
+
+    #[test]
+    fn ends_with_the_worst_of_several_failures_and_says_them_all() {
+        let failure = |kind, what: &'static str| CommandError::new(kind, anyhow::Error::msg(what));
+        let mut err = Vec::new();
+        assert!(CommandError::worst([], &mut err).is_ok());
+        let failures = [
+            failure(Kind::Refused, "a"),
+            failure(Kind::Unreachable, "b").hint("c"),
+            failure(Kind::Dataset, "d"),
+            CommandError::output(io::ErrorKind::BrokenPipe.into()),
+        ];
+        let worst = CommandError::worst(failures, &mut err).unwrap_err();
+        assert_eq!(report(&worst), (4, "dmarc: b\n  hint: c\n".to_owned()));
+        assert_eq!(String::from_utf8(err).unwrap(), "dmarc: a\ndmarc: d\n");
     }
 
     #[test]

@@ -27,7 +27,8 @@ const EXIT_CODES: &str = "Exit codes:
   0  done
   2  the command line or the configuration is wrong
   3  done, but some input was refused (named on standard error)
-  4  a file, a folder or the output could not be reached; all else was read
+  4  a file, a folder, a mailbox or the output could not be reached; all else was read
+  5  the dataset is damaged, or another process writes to it
  70  a bug of ours";
 
 /// Where a command writes.

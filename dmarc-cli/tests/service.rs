@@ -284,6 +284,50 @@ fn names_a_mailbox_that_cannot_be_reached_and_reads_the_others() {
 }
 
 #[test]
+fn says_what_it_took_in_and_then_each_mailbox_that_failed() {
+    let mails = mails();
+    let Some(server) = server(&mails[..10]) else { return };
+    let (Some(mut dead), Some(mut gone)) = (dovecot::start(), dovecot::start()) else { return };
+    dead.kill();
+    gone.kill();
+    let site = Site::new(&[("dead", &dead), ("gone", &gone), ("rua", &server)], "");
+    let output = site.run(&["fetch"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("10 new mails: "));
+    for mailbox in ["dead", "gone"] {
+        assert!(said.contains(&format!("dmarc: mailbox {mailbox}: localhost:")), "{said}");
+    }
+}
+
+/// Maildir folders cannot have a dot in their name: the server refuses to move mail there.
+#[test]
+fn takes_everything_in_although_the_server_refuses_to_move_mail() {
+    let mails = mails();
+    let Some(server) = server(&mails[..100]) else { return };
+    let site = Site::new(&[("rua", &server)], "after = \"move:Do.ne\"");
+    for _ in 0..2 {
+        let output = site.run(&["fetch"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(
+            said.contains("stay as they are in the mailbox") && said.contains("MOVE is refused"),
+            "{said}"
+        );
+        assert_eq!(site.count("any"), 100, "{said}");
+        let pending = site.reader().status().unwrap().pending;
+        assert_eq!(pending, 100 - site.count("not_a_report"));
+        assert_eq!(server.flags("INBOX").len(), 100);
+    }
+    // Once it is allowed, it is made good.
+    let path = site.root.path().join("dmarc.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("Do.ne", "Done")).unwrap();
+    site.fetch();
+    assert_eq!(site.reader().status().unwrap().pending, 0);
+    assert_eq!(server.flags("INBOX").len() as u64, site.count("not_a_report"));
+}
+
+#[test]
 fn says_that_a_login_is_refused_without_the_password_and_asks_once() {
     let Some(server) = dovecot::start() else { return };
     server.set_password("another");
@@ -341,6 +385,23 @@ fn takes_mail_in_as_it_comes_and_finishes_when_asked() {
         assert_eq!(watch.stop(signal), 0);
     }
     assert_eq!(site.reader().verify().unwrap().problems, []);
+}
+
+#[test]
+fn takes_mail_in_as_it_comes_although_the_server_refuses_to_move_it() {
+    let mails = mails();
+    let Some(server) = server(&mails[..20]) else { return };
+    let site = Site::new(&[("rua", &server)], "after = \"move:Do.ne\"");
+    let watch = Watch::start(&site);
+    eventually("the first mails", || site.count("any") == 20);
+    server.deliver("late", &mails[20]);
+    eventually("a mail that came later", || site.count("any") == 21);
+    let log = watch.log();
+    // Once for the first batch; in the next pass for what is pending and for what is new.
+    assert!((1..=3).contains(&log.matches("MOVE is refused").count()), "{log}");
+    assert!(!log.contains("failed"), "{log}");
+    assert_eq!(watch.stop(Signal::TERM), 0);
+    assert_eq!(server.flags("INBOX").len(), 21);
 }
 
 #[test]

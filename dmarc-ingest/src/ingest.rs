@@ -8,7 +8,7 @@ use dmarc_core::Limits;
 use crate::config::Owner;
 use crate::dns::Resolver;
 use crate::receive::{self, Arrival, PartFound};
-use crate::source::{Batch, MessageSource, SourceError};
+use crate::source::{Batch, MessageSource, Place, SourceError};
 use crate::store::{Committed, Dataset, DatasetError, Delivery};
 
 /// How much memory reports may take before they are written, in bytes; one message may take more.
@@ -66,6 +66,11 @@ impl Received<'_> {
         self.0.size
     }
 
+    /// Whether reading it panicked, which is a bug of ours: it is refused as a whole then.
+    pub fn panicked(&self) -> bool {
+        self.0.panicked
+    }
+
     /// The parts that were refused, with the reason; neither may be printed unneutralised.
     pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.parts.iter().filter_map(|part| match &part.found {
@@ -93,7 +98,8 @@ impl Received<'_> {
     }
 }
 
-/// Takes in everything that a source has for now, or what it has until `stop` is set: then the batch is finished.
+/// Takes in everything that a source has for now, or what was read until `stop` is set: that becomes durable, and the rest of
+/// the batch comes again, for the mailbox is not read further than before.
 ///
 /// # Errors
 /// [`IngestError`] if the source or the dataset failed. What was committed before stays so.
@@ -112,6 +118,9 @@ pub fn ingest(
         let mut delivery = Delivery { acknowledge: settings.acknowledge, ..Delivery::default() };
         let mut held = 0;
         for message in messages {
+            if stop.load(Ordering::Relaxed) {
+                return deliver(delivery, source, dataset, observer);
+            }
             let hash = receive::hash(&message);
             if delivery.has(&hash) || lock(dataset).knows(&hash)? {
                 delivery.known(message.place, hash);
@@ -151,9 +160,26 @@ fn deliver(
     }
     let committed = lock(dataset).commit(delivery)?;
     observer.committed(&committed);
-    if !committed.places.is_empty() {
-        source.acknowledge(&committed.places)?;
-        lock(dataset).acknowledged(&committed.places)?;
+    acknowledge(committed.places, source, dataset, observer)
+}
+
+/// Acknowledges mail that is durable, folder by folder. What a folder refuses stays pending, and hinders nothing else.
+pub(crate) fn acknowledge(
+    mut places: Vec<Place>,
+    source: &mut dyn MessageSource,
+    dataset: &Mutex<Dataset>,
+    observer: &mut dyn Observer,
+) -> Result<(), IngestError> {
+    places.sort_unstable();
+    for places in places.chunk_by(|a, b| a.folder == b.folder) {
+        match source.acknowledge(places) {
+            Ok(()) => lock(dataset).acknowledged(places)?,
+            Err(error) if error.is_refusal() => {
+                let (messages, source) = (places.len(), Box::new(error));
+                observer.unreadable(&SourceError::NotAcknowledged { messages, source });
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

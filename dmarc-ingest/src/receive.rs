@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use dmarc_core::{Found, MessageInfo, Outcome, Quirks, Report};
+use dmarc_core::{Found, MessageInfo, Outcome, Quirks, Reading, Report};
 use sha2::{Digest, Sha256};
 
 use crate::authenticate::{self, DkimVerdict};
@@ -28,6 +28,8 @@ pub(crate) struct Arrival {
     /// What checking its signature gave, if it was checked.
     pub(crate) signature: Option<DkimVerdict>,
     pub(crate) parts: Vec<Part>,
+    /// Whether reading panicked: a bug of ours.
+    pub(crate) panicked: bool,
 }
 
 /// What was found in one part.
@@ -79,11 +81,12 @@ pub(crate) fn receive(message: Message, hash: [u8; 32], settings: &Settings) -> 
         message: None,
         signature: None,
         parts: Vec::new(),
+        panicked: false,
     };
     match content {
         Content::Bytes(bytes) => {
             arrival.size = bytes.len() as u64;
-            arrival.read(&bytes, settings);
+            arrival.read(&bytes, settings, |bytes| dmarc_core::read(bytes, &settings.limits));
             arrival.bytes = Some(bytes);
         }
         Content::TooLarge { bytes } => {
@@ -99,10 +102,10 @@ pub(crate) fn receive(message: Message, hash: [u8; 32], settings: &Settings) -> 
 }
 
 impl Arrival {
-    fn read(&mut self, bytes: &[u8], settings: &Settings) {
+    fn read(&mut self, bytes: &[u8], settings: &Settings, read: impl Fn(&[u8]) -> Reading) {
         // The last net: core does not panic, but if it does one day, one mail is set aside and not the run lost.
-        let reading = catch_unwind(AssertUnwindSafe(|| dmarc_core::read(bytes, &settings.limits)));
-        let Ok(reading) = reading else {
+        let Ok(reading) = catch_unwind(AssertUnwindSafe(|| read(bytes))) else {
+            self.panicked = true;
             let reason = "reading stopped at a bug of ours; please report it".to_owned();
             self.parts = vec![Part { part: String::new(), found: PartFound::Refused(reason) }];
             return;
@@ -147,4 +150,22 @@ impl Arrival {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_a_mail_aside_at_which_reading_panics_and_tells() {
+        let content = Content::Bytes(b"x".to_vec());
+        let message = Message { source: "new/1".to_owned(), place: None, received: None, content };
+        let mut arrival = receive(message, [0; 32], &Settings::default());
+        assert!(!arrival.panicked);
+        arrival.read(b"x", &Settings::default(), |_| panic!("a bug"));
+        assert!(arrival.panicked);
+        let refused =
+            matches!(&arrival.parts[0].found, PartFound::Refused(why) if why.contains("a bug of ours"));
+        assert!(refused && arrival.parts.len() == 1, "{:?}", arrival.parts);
+    }
 }

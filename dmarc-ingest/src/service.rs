@@ -4,6 +4,8 @@
 //! for a commit and not while mail is fetched or read. Whatever fails, a mailbox is dropped, and connected again after a
 //! wait that grows: nothing of it is kept but in the dataset.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -11,17 +13,19 @@ use std::time::{Duration, Instant};
 
 use crate::dns::Resolver;
 use crate::enrich::reverse_dns::look_up_many;
-use crate::ingest::{IngestError, Observer, Received, Settings, ingest, lock};
+use crate::ingest::{IngestError, Observer, Received, Settings, acknowledge, ingest, lock};
+use crate::source::SourceError;
 use crate::source::imap::{Account, After, Backoff, ImapOptions, ImapSource, Setback, Wake};
-use crate::source::{MessageSource, Place, SourceError};
 use crate::store::{Committed, Compacted, Dataset, DatasetError};
 
 /// How often a pass is tried that a broken connection ended.
 const FETCH_TRIES: u32 = 3;
 /// How long a connection waits for mail before it is used for another pass.
 const IDLE: Duration = Duration::from_mins(25);
-/// How many small segments a month may have.
-const SMALL_SEGMENTS: usize = 8;
+/// How many small segments of a month are merged once there are so many, see [`Dataset::compact`].
+pub const SMALL_SEGMENTS: usize = 16;
+/// When small segments are merged for the first time: a service that is restarted every day does it as well.
+const FIRST_COMPACTION: Duration = Duration::from_mins(1);
 /// How many hosts are looked up at a time, and how long that may take.
 const HOSTS: usize = 256;
 const HOSTS_TIME: Duration = Duration::from_secs(20);
@@ -104,6 +108,12 @@ impl Observer for Named<'_> {
     }
 }
 
+/// Why a service ends that nobody asked to stop.
+enum End {
+    Damage(DatasetError),
+    Panic(Box<dyn Any + Send>),
+}
+
 /// Everything that mailboxes are read with.
 #[derive(Debug)]
 pub struct Service {
@@ -172,22 +182,36 @@ impl Service {
     ///
     /// # Errors
     /// [`DatasetError`] if the dataset is damaged. Whatever else fails is tried again.
+    ///
+    /// # Panics
+    /// A panic in one of the threads stops the others, and goes on here once they are done: better than a mailbox that nobody
+    /// reads beside others that are read.
     pub fn run(&self, accounts: &[Account], listener: &dyn Listener) -> Result<(), DatasetError> {
-        let damage = Mutex::new(None);
+        let end = Mutex::new(None);
         thread::scope(|scope| {
-            scope.spawn(|| self.compact_now_and_then(listener));
-            scope.spawn(|| self.look_up_now_and_then(listener));
+            let end = &end;
+            scope.spawn(|| self.until_the_end(end, || self.compact_now_and_then(listener)));
+            scope.spawn(|| self.until_the_end(end, || self.look_up_now_and_then(listener)));
             for account in accounts {
-                let damage = &damage;
-                scope.spawn(move || {
-                    if let Err(error) = self.watch(account, listener) {
-                        damage.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                        self.stop.set();
-                    }
-                });
+                scope.spawn(move || self.until_the_end(end, || self.watch(account, listener)));
             }
         });
-        damage.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        match end.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(End::Damage(error)) => Err(error),
+            Some(End::Panic(panic)) => resume_unwind(panic),
+        }
+    }
+
+    /// Runs `work`; if it does not end well, all others are asked to stop. The first end of that kind is kept in `end`.
+    fn until_the_end(&self, end: &Mutex<Option<End>>, work: impl FnOnce() -> Result<(), DatasetError>) {
+        let bad = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => End::Damage(error),
+            Err(panic) => End::Panic(panic),
+        };
+        end.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(bad);
+        self.stop.set();
     }
 
     /// Reads one account until it is asked to stop.
@@ -249,33 +273,31 @@ impl Service {
         account: &Account,
         listener: &dyn Listener,
     ) -> Result<(), IngestError> {
-        let acknowledge = account.after != After::Keep && !self.options.dry_run;
-        if acknowledge {
-            let pending: Vec<Place> = lock(&self.dataset).pending(&account.name)?;
-            if !pending.is_empty() {
-                source.acknowledge(&pending)?;
-                lock(&self.dataset).acknowledged(&pending)?;
-            }
-        }
-        let settings = Settings { acknowledge, ..self.settings.clone() };
+        let is_acknowledged = account.after != After::Keep && !self.options.dry_run;
         let mut named = Named(&account.name, listener);
+        if is_acknowledged {
+            let pending = lock(&self.dataset).pending(&account.name)?;
+            acknowledge(pending, source, &self.dataset, &mut named)?;
+        }
+        let settings = Settings { acknowledge: is_acknowledged, ..self.settings.clone() };
         ingest(source, &self.dataset, &settings, &mut named, &self.stop.is_set)
     }
 
-    fn compact_now_and_then(&self, listener: &dyn Listener) {
+    fn compact_now_and_then(&self, listener: &dyn Listener) -> Result<(), DatasetError> {
+        self.stop.sleep(FIRST_COMPACTION.min(self.compact_every));
         while !self.stop.is_set() {
+            listener.compacted(&lock(&self.dataset).compact(SMALL_SEGMENTS));
             self.stop.sleep(self.compact_every);
-            if !self.stop.is_set() {
-                listener.compacted(&lock(&self.dataset).compact(SMALL_SEGMENTS));
-            }
         }
+        Ok(())
     }
 
-    fn look_up_now_and_then(&self, listener: &dyn Listener) {
+    fn look_up_now_and_then(&self, listener: &dyn Listener) -> Result<(), DatasetError> {
         while self.host_resolver.is_some() && !self.stop.is_set() {
             self.stop.sleep(HOSTS_EVERY);
             while !self.stop.is_set() && self.look_up_some(listener).is_ok_and(|known| known > 0) {}
         }
+        Ok(())
     }
 
     /// Looks up hosts of reports of which nothing is known, some at a time, while it takes less than `budget`; the mail that
@@ -325,5 +347,58 @@ mod tests {
             sleeper.join().unwrap();
         });
         stop.sleep(Duration::from_hours(1));
+    }
+
+    /// Stops at a bug where a mailbox of this name cannot be reached.
+    struct Stumbles(&'static str);
+
+    impl Listener for Stumbles {
+        fn mail(&self, _: &str, _: &Received<'_>) {}
+        fn unreadable(&self, _: &str, _: &SourceError) {}
+        fn committed(&self, _: &str, _: &Committed) {}
+        fn passed(&self, _: &str) {}
+        fn failed(&self, mailbox: &str, _: &IngestError, _: Duration) {
+            assert_ne!(mailbox, self.0, "a bug");
+        }
+        fn compacted(&self, _: &Result<Compacted, DatasetError>) {}
+        fn looked_up(&self, _: usize, _: usize) {}
+    }
+
+    /// A mailbox on a port that nothing listens on.
+    fn unreachable(name: &str) -> Account {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Account {
+            name: name.to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: crate::source::imap::Tls::None,
+            ca_file: None,
+            user: "dmarc".to_owned(),
+            login: crate::source::imap::Login::Password(crate::secret::Secret::File("gone".into())),
+            folders: vec!["INBOX".to_owned()],
+            after: After::Keep,
+            timeout: Duration::from_secs(5),
+            poll: Duration::from_mins(1),
+        }
+    }
+
+    #[test]
+    fn ends_as_a_whole_if_one_mailbox_stops_at_a_bug() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service {
+            dataset: Mutex::new(Dataset::open(folder.path()).unwrap()),
+            settings: Settings::default(),
+            options: ImapOptions::default(),
+            host_resolver: None,
+            compact_every: Duration::from_hours(1),
+            stop: Stop::default(),
+        };
+        let (ended, hears) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let accounts = [unreachable("good"), unreachable("bad")];
+            let run = AssertUnwindSafe(|| service.run(&accounts, &Stumbles("bad")));
+            ended.send(catch_unwind(run).is_err()).unwrap();
+        });
+        assert_eq!(hears.recv_timeout(Duration::from_secs(30)), Ok(true), "a panic, and an end");
     }
 }

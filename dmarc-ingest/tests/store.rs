@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use dmarc_core::Limits;
-use dmarc_ingest::source::{BatchSize, Paths};
+use dmarc_ingest::source::{Batch, BatchSize, Content, Cursor, Message, MessageSource, Paths, Place};
 use dmarc_ingest::store::{Committed, Dataset, DatasetError, DatasetReader};
 use dmarc_ingest::{Observer, Received, Settings, SourceError, ingest};
 use tempfile::TempDir;
@@ -306,6 +306,61 @@ fn forgets_reports_before_a_date_and_does_not_take_them_in_again() {
     assert_eq!(files(&data.join("quarantine")).len(), 1);
     assert_eq!(Dataset::open(&data).unwrap().erase(i64::from(u32::MAX)).unwrap().kept, 1);
     assert_eq!((messages(&data), files(&data.join("quarantine")).len()), (0, 0));
+}
+
+/// One batch of a mailbox, with how far it is read then.
+struct OneBatch(Vec<String>);
+
+impl MessageSource for OneBatch {
+    fn next_batch(&mut self) -> Result<Batch, SourceError> {
+        let place = |uid| Place { mailbox: "rua".into(), folder: "INBOX".into(), uid_validity: 1, uid };
+        let message = |(uid, text): (u32, &String)| Message {
+            source: format!("rua/INBOX/{uid}"),
+            place: Some(place(uid)),
+            received: None,
+            content: Content::Bytes(text.clone().into_bytes()),
+        };
+        let messages: Vec<Message> = (1..).zip(&self.0).map(message).collect();
+        let next_uid = u32::try_from(messages.len()).unwrap() + 1;
+        let cursor = Cursor { mailbox: "rua".into(), folder: "INBOX".into(), uid_validity: 1, next_uid };
+        Ok(Batch { messages, cursor: Some(cursor), is_last: true, ..Batch::default() })
+    }
+
+    fn acknowledge(&mut self, _: &[Place]) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
+
+/// Asks to stop once it heard of so many mails.
+struct StopsAfter<'a>(u32, &'a AtomicBool);
+
+impl Observer for StopsAfter<'_> {
+    fn mail(&mut self, _: &Received<'_>) {
+        self.0 -= 1;
+        self.1.store(self.0 == 0, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn unreadable(&mut self, error: &SourceError) {
+        panic!("{error}");
+    }
+
+    fn committed(&mut self, _: &Committed) {}
+}
+
+#[test]
+fn keeps_what_was_read_of_a_batch_when_it_is_to_stop_and_reads_the_rest_later() {
+    let root = tempfile::tempdir().unwrap();
+    let dataset = Mutex::new(Dataset::open(root.path()).unwrap());
+    let mut source = OneBatch((0..10).map(|id| mail(&format!("r{id}"), 1, PASS)).collect());
+    let mut read = |after| {
+        let stop = AtomicBool::new(false);
+        ingest(&mut source, &dataset, &settings(), &mut StopsAfter(after, &stop), &stop).unwrap();
+        let dataset = dataset.lock().unwrap();
+        let cursor = dataset.cursor("rua", "INBOX").unwrap().map(|cursor| cursor.next_uid);
+        (dataset.totals().unwrap().messages, cursor)
+    };
+    assert_eq!(read(3), (3, None), "the rest would be passed over");
+    assert_eq!(read(100), (10, Some(11)));
 }
 
 #[test]

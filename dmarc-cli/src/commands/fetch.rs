@@ -1,8 +1,10 @@
 //! `dmarc fetch`: one pass over the mailboxes, then the end. For cron.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use dmarc_ingest::IngestError;
+use dmarc_ingest::service::SMALL_SEGMENTS;
 
 use crate::Output;
 use crate::commands::setup::{Setup, accounts, service};
@@ -39,12 +41,18 @@ impl Options {
         let mut service = service(&config, &data)?;
         service.options.dry_run = self.dry_run;
         let intake = Intake::shared();
-        let failures = service.fetch(&accounts, &intake);
-        if !self.dry_run {
-            service.look_up_hosts(&intake, HOSTS_TIME)?;
+        let fetched = service.fetch(&accounts, &intake);
+        let mut failures: Vec<CommandError> =
+            fetched.into_iter().map(|(mailbox, error)| failure(&mailbox, error)).collect();
+        let is_sound = failures.iter().all(|failure| failure.kind() != Kind::Dataset);
+        if !self.dry_run && is_sound {
+            failures.extend(service.look_up_hosts(&intake, HOSTS_TIME).err().map(CommandError::from));
+            let dataset = service.dataset.get_mut().unwrap_or_else(PoisonError::into_inner);
+            failures.extend(dataset.compact(SMALL_SEGMENTS).err().map(CommandError::from));
         }
-        let ended = intake.finish(output);
-        failures.into_iter().map(|(mailbox, error)| failure(&mailbox, error)).next().map_or(ended, Err)
+        // What was taken in is said first, and then everything that was not.
+        failures.extend(intake.finish(output).err());
+        CommandError::worst(failures, output.err)
     }
 }
 

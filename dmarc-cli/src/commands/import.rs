@@ -1,9 +1,10 @@
 //! `dmarc import`: files into the dataset.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
+use dmarc_ingest::service::SMALL_SEGMENTS;
 use dmarc_ingest::source::Paths;
 use dmarc_ingest::{IngestError, ingest};
 
@@ -34,12 +35,19 @@ impl Options {
         let mut source = Paths::new(&self.paths, &settings.limits, config.limits.batch());
         let mut intake = Intake::default();
         let done = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));
-        let ended = intake.finish(output);
-        // That the run did not reach its end matters more than what was refused on the way.
-        match done {
-            Ok(()) => ended,
-            Err(IngestError::Dataset(error)) => Err(error.into()),
-            Err(error) => Err(CommandError::new(Kind::Unreachable, error)),
+        let mut failures: Vec<CommandError> = done.err().map(failure).into_iter().collect();
+        if failures.is_empty() {
+            let mut dataset = dataset.into_inner().unwrap_or_else(PoisonError::into_inner);
+            failures.extend(dataset.compact(SMALL_SEGMENTS).err().map(CommandError::from));
         }
+        failures.extend(intake.finish(output).err());
+        CommandError::worst(failures, output.err)
+    }
+}
+
+fn failure(error: IngestError) -> CommandError {
+    match error {
+        IngestError::Dataset(error) => error.into(),
+        error => CommandError::new(Kind::Unreachable, error),
     }
 }

@@ -46,6 +46,9 @@ impl Observer for Intake {
         if self.bar.elapsed() >= QUIET && !self.bar.is_hidden() {
             self.bar.set_message(format!("{} mails read, {} durable", self.read, self.sum.mails));
         }
+        if mail.panicked() {
+            self.trouble.bug();
+        }
         for (part, reason) in mail.refused() {
             self.trouble.refused(mail.source(), part, reason);
         }
@@ -137,6 +140,7 @@ fn sentence(sum: &Committed) -> String {
     text
 }
 
-fn plural(count: u64, what: &str) -> String {
+/// `1 report`, `2 reports`
+pub(crate) fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

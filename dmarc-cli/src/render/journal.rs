@@ -40,6 +40,9 @@ impl Listener for Journal {
     fn mail(&self, mailbox: &str, mail: &Received<'_>) {
         self.metrics.bytes_read.add(mail.bytes());
         let _span = tracing::info_span!("mail", mailbox, source = mail.source()).entered();
+        if mail.panicked() {
+            tracing::error!("reading stopped at a bug of ours; please report it");
+        }
         for (part, reason) in mail.refused() {
             tracing::warn!(part, reason, "refused");
         }

@@ -37,7 +37,7 @@ impl Trouble {
     pub fn look_at(&mut self, mail: &MailOutcome) {
         self.inputs += 1;
         if mail.panicked {
-            self.bugs += 1;
+            self.bug();
             self.refused(&mail.source, "", "reading stopped at a bug of ours; please report it");
         }
         for Outcome { part, found, .. } in &mail.outcomes {
@@ -57,6 +57,11 @@ impl Trouble {
     /// Notes that there was one more input.
     pub fn input(&mut self) {
         self.inputs += 1;
+    }
+
+    /// Notes that there was one more bug of ours.
+    pub fn bug(&mut self) {
+        self.bugs += 1;
     }
 
     /// Notes a report of which some records cannot be counted.
@@ -202,7 +207,7 @@ mod tests {
         assert_eq!(trouble.worst(), Some(Kind::Refused));
         trouble.unreachable.add("b".to_owned());
         assert_eq!(trouble.worst(), Some(Kind::Unreachable));
-        trouble.bugs = 1;
+        trouble.bug();
         assert_eq!(trouble.worst(), Some(Kind::Bug));
     }
 }

@@ -142,6 +142,14 @@ pub enum SourceError {
     /// A mailbox.
     #[error(transparent)]
     Imap(#[from] imap::ImapError),
+    /// A mailbox that does not let mail be flagged, moved or deleted. It can be read all the same.
+    #[error("{messages} messages are taken in and stay as they are in the mailbox; it is tried again later")]
+    NotAcknowledged {
+        /// How many.
+        messages: usize,
+        /// What the mailbox said.
+        source: Box<SourceError>,
+    },
     /// A folder without any file to read.
     #[error("{path}: no file in this folder (hidden names and links in it are passed over)")]
     Empty {
@@ -151,6 +159,11 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether the mailbox refused what was asked, and can be asked other things: the connection holds.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Imap(error) if error.fault.is_refusal())
+    }
+
     fn new(path: &Path, source: io::Error) -> Self {
         let path = lossy(path);
         match source.kind() {

@@ -167,6 +167,11 @@ impl Fault {
         matches!(self, Self::LoginRefused { .. } | Self::TokenRefused { .. } | Self::NoMechanism { .. })
     }
 
+    /// Whether the server refused one thing and is ready for others.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Folder { .. })
+    }
+
     /// Adds the name of the mailbox.
     pub(super) fn of(self, mailbox: &str) -> ImapError {
         ImapError { mailbox: mailbox.to_owned(), fault: self }
