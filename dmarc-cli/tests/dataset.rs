@@ -123,7 +123,11 @@ fn takes_a_mailbox_in_cares_for_it_and_forgets_it() {
     let status = data.ok(&["dataset", "status"]);
     assert!(status.starts_with("dataset "), "{status}");
     assert!(status.contains("\nreports                231 aggregate, 10 failure, 80 tlsrpt\n"), "{status}");
-    assert_eq!(data.json(&["dataset", "status", "--json"])["kept"], 15);
+    let json = data.ok(&["dataset", "status", "--json"]);
+    assert_eq!(json.matches("\"schema\":").count(), 1, "{json}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["schema"], &json["dataset_version"]), (&Value::from(1), &Value::from("1")));
+    assert_eq!(json["kept"], 15);
 
     let agreed = format!(
         "352 mails, 321 reports, {} segments with 4722 rows and 254597 messages, 15 files kept aside: all agree\n",

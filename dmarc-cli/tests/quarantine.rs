@@ -139,7 +139,7 @@ fn counts_what_is_trusted_now() {
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.whole());
     assert_eq!(
         run.stdout,
-        format!("{}  1 reports stored, 0 refused, 0 untrusted, 0 in conflict\n", untrusted[0])
+        format!("{}  1 report stored, 0 refused, 0 untrusted, 0 in conflict\n", untrusted[0])
     );
     assert_eq!(data.ids("untrusted"), untrusted[1..]);
     data.assert_agrees();
@@ -154,7 +154,7 @@ fn tries_all_that_is_kept_aside_once_more() {
     let run = data.run(&["quarantine", "retry", "--all", "--config", CONFIG]);
     assert_eq!(run.code, 3, "{}", run.whole());
     assert_eq!(run.stdout.lines().count(), before.len());
-    assert!(run.stderr.ends_with(" parts stay where they are\n"), "{}", run.stderr);
+    assert!(run.stderr.ends_with(" stay kept aside\n"), "{}", run.stderr);
     let names = |list: Vec<Value>| list.into_iter().map(|kept| kept["id"].clone()).collect::<Vec<_>>();
     assert_eq!(names(data.list()), names(before));
     data.assert_agrees();

@@ -1,10 +1,11 @@
 //! `dmarc dataset`: the state of the dataset, and care for it.
 
-use dmarc_ingest::store::{Dataset, DatasetReader, Verified};
+use dmarc_ingest::store::{Dataset, DatasetReader, Status, Verified};
 
 use crate::Output;
 use crate::commands::setup::Setup;
 use crate::error::{CommandError, Kind};
+use crate::render::intake::plural;
 use crate::render::json;
 use crate::render::text::Neutral;
 
@@ -77,7 +78,7 @@ impl At {
     fn status(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let status = self.reader()?.status()?;
         let written = if self.json {
-            json::to_line(output.out, &Answer { schema: SCHEMA, answer: &status })
+            json::to_line(output.out, &status_answer(&status))
         } else {
             status.lines().into_iter().try_for_each(|(name, value)| {
                 writeln!(output.out, "{name:<22} {}", Neutral::new(&value, 200))
@@ -91,7 +92,7 @@ impl At {
         let written = if self.json {
             json::to_line(output.out, &Answer { schema: SCHEMA, answer: compacted })
         } else {
-            writeln!(output.out, "{} segments, {} before", compacted.after, compacted.before)
+            writeln!(output.out, "{}, {} before", plural(compacted.after, "segment"), compacted.before)
         };
         written.map_err(CommandError::output)
     }
@@ -103,8 +104,9 @@ impl At {
         } else {
             writeln!(
                 output.out,
-                "{} reports and {} files kept aside are forgotten",
-                erased.reports, erased.kept
+                "{} and {} kept aside are forgotten",
+                plural(erased.reports, "report"),
+                plural(erased.kept, "file")
             )
         };
         written.map_err(CommandError::output)
@@ -125,6 +127,16 @@ impl At {
     }
 }
 
+/// The status with the schema of the output, where it has the version of the dataset under the same name.
+fn status_answer(status: &Status) -> serde_json::Value {
+    let mut answer = serde_json::json!(status);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("schema".to_owned(), SCHEMA.into());
+        fields.insert("dataset_version".to_owned(), status.schema.into());
+    }
+    answer
+}
+
 /// A date (its first second) or a time, in seconds since the Unix epoch.
 fn date(text: &str) -> Result<i64, String> {
     let time = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}T00:00:00Z").parse());
@@ -137,13 +149,13 @@ fn table(verified: &Verified, output: &mut Output<'_>) -> std::io::Result<()> {
     }
     writeln!(
         output.out,
-        "{} mails, {} reports, {} segments with {} rows and {} messages, {} files kept aside: {}",
-        verified.mails,
-        verified.reports,
-        verified.segments,
-        verified.rows,
-        verified.messages,
-        verified.kept,
+        "{}, {}, {} with {} and {}, {} kept aside: {}",
+        plural(verified.mails, "mail"),
+        plural(verified.reports, "report"),
+        plural(verified.segments, "segment"),
+        plural(verified.rows, "row"),
+        plural(verified.messages, "message"),
+        plural(verified.kept, "file"),
         if verified.problems.is_empty() { "all agree" } else { "not all agree" }
     )
 }

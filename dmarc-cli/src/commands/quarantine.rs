@@ -5,6 +5,7 @@ use dmarc_ingest::store::Kept;
 use crate::Output;
 use crate::commands::setup::{Setup, settings};
 use crate::error::{CommandError, Kind};
+use crate::render::intake::plural;
 use crate::render::json;
 use crate::render::text::Neutral;
 
@@ -31,9 +32,9 @@ enum Verb {
     /// Write a mail that is kept aside to standard output, as it was received
     Show(One),
     /// Read mails that are kept aside once more, with what is configured and known now
-    Retry(Some),
+    Retry(Several),
     /// Throw mails that are kept aside away; what became of them stays known
-    Drop(Some),
+    Drop(Several),
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,7 @@ struct One {
 }
 
 #[derive(Debug, clap::Args)]
-struct Some {
+struct Several {
     /// Their names in the list
     #[arg(required_unless_present = "all")]
     ids: Vec<String>,
@@ -68,8 +69,8 @@ impl Options {
         match self.verb {
             Verb::List { setup, json } => list(&setup, json, output),
             Verb::Show(one) => one.show(output),
-            Verb::Retry(some) => some.retry(output),
-            Verb::Drop(some) => some.drop_kept(output),
+            Verb::Retry(several) => several.retry(output),
+            Verb::Drop(several) => several.drop_kept(output),
         }
     }
 }
@@ -102,7 +103,7 @@ impl One {
     }
 }
 
-impl Some {
+impl Several {
     fn retry(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let config = self.setup.config()?;
         let settings = settings(&config)?;
@@ -110,18 +111,23 @@ impl Some {
         let mut left = 0;
         for id in self.names()? {
             let committed = dataset.retry(&id, &settings)?.ok_or_else(|| unknown(&id))?;
-            left += committed.refused + committed.untrusted + committed.conflicts;
+            left += u64::from(dataset.reader()?.quarantined(&id)?.is_some());
             writeln!(
                 output.out,
-                "{id}  {} reports stored, {} refused, {} untrusted, {} in conflict",
-                committed.reports, committed.refused, committed.untrusted, committed.conflicts
+                "{id}  {} stored, {} refused, {} untrusted, {} in conflict",
+                plural(committed.reports, "report"),
+                committed.refused,
+                committed.untrusted,
+                committed.conflicts
             )
             .map_err(CommandError::output)?;
         }
-        match left {
-            0 => Ok(()),
-            _ => Err(CommandError::new(Kind::Refused, anyhow::anyhow!("{left} parts stay where they are"))),
+        if left == 0 {
+            return Ok(());
         }
+        let stay = if left == 1 { "stays" } else { "stay" };
+        let what = format!("{} {stay} kept aside", plural(left, "mail"));
+        Err(CommandError::new(Kind::Refused, anyhow::Error::msg(what)))
     }
 
     fn drop_kept(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
