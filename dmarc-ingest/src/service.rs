@@ -190,8 +190,18 @@ impl Service {
         let end = Mutex::new(None);
         thread::scope(|scope| {
             let end = &end;
-            scope.spawn(|| self.until_the_end(end, || self.compact_now_and_then(listener)));
-            scope.spawn(|| self.until_the_end(end, || self.look_up_now_and_then(listener)));
+            scope.spawn(|| {
+                self.until_the_end(end, || {
+                    self.compact_now_and_then(listener);
+                    Ok(())
+                });
+            });
+            scope.spawn(|| {
+                self.until_the_end(end, || {
+                    self.look_up_now_and_then(listener);
+                    Ok(())
+                });
+            });
             for account in accounts {
                 scope.spawn(move || self.until_the_end(end, || self.watch(account, listener)));
             }
@@ -283,21 +293,19 @@ impl Service {
         ingest(source, &self.dataset, &settings, &mut named, &self.stop.is_set)
     }
 
-    fn compact_now_and_then(&self, listener: &dyn Listener) -> Result<(), DatasetError> {
+    fn compact_now_and_then(&self, listener: &dyn Listener) {
         self.stop.sleep(FIRST_COMPACTION.min(self.compact_every));
         while !self.stop.is_set() {
             listener.compacted(&lock(&self.dataset).compact(SMALL_SEGMENTS));
             self.stop.sleep(self.compact_every);
         }
-        Ok(())
     }
 
-    fn look_up_now_and_then(&self, listener: &dyn Listener) -> Result<(), DatasetError> {
+    fn look_up_now_and_then(&self, listener: &dyn Listener) {
         while self.host_resolver.is_some() && !self.stop.is_set() {
             self.stop.sleep(HOSTS_EVERY);
             while !self.stop.is_set() && self.look_up_some(listener).is_ok_and(|known| known > 0) {}
         }
-        Ok(())
     }
 
     /// Looks up hosts of reports of which nothing is known, some at a time, while it takes less than `budget`; the mail that

@@ -148,7 +148,7 @@ pub enum SourceError {
         /// How many.
         messages: usize,
         /// What the mailbox said.
-        source: Box<SourceError>,
+        source: Box<Self>,
     },
     /// A folder without any file to read.
     #[error("{path}: no file in this folder (hidden names and links in it are passed over)")]
