@@ -25,6 +25,8 @@ const BATCH_ROWS: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Addition {
     pub(super) key: String,
+    /// Where its rows go: where those of a copy are, if there are any.
+    pub(super) partition: Partition,
     pub(super) report: Report<'static>,
     pub(super) origin: String,
     pub(super) trust: Trust,
@@ -108,21 +110,22 @@ fn with_key(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Turns reports into batches of rows, partition by partition.
-pub(super) fn batches(additions: Vec<Addition>) -> Result<BTreeMap<Partition, Vec<RecordBatch>>, ArrowError> {
+/// Reports by partition.
+pub(super) fn by_partition(additions: Vec<Addition>) -> BTreeMap<Partition, Vec<Addition>> {
     let mut by_partition: BTreeMap<Partition, Vec<Addition>> = BTreeMap::new();
     for addition in additions {
-        by_partition.entry(partition(&addition.report)).or_default().push(addition);
+        by_partition.entry(addition.partition.clone()).or_default().push(addition);
     }
-    let encode = |(partition, additions): (Partition, Vec<Addition>)| {
-        let batches = match partition.kind.as_str() {
-            "tlsrpt" => tls(additions),
-            "failure" => failures(additions),
-            _ => aggregate(additions),
-        };
-        Ok((partition, batches?))
-    };
-    by_partition.into_iter().map(encode).collect()
+    by_partition
+}
+
+/// Turns reports of a kind into batches of rows.
+pub(super) fn batches(kind: &str, additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
+    match kind {
+        "tlsrpt" => tls(additions),
+        "failure" => failures(additions),
+        _ => aggregate(additions),
+    }
 }
 
 /// A row with what it is sorted by.
@@ -135,7 +138,7 @@ struct Row {
 
 fn aggregate(additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut rows = Vec::new();
-    for Addition { key, report, origin, trust, message, received } in additions {
+    for Addition { key, report, origin, trust, message, received, .. } in additions {
         let Report::Aggregate(report) = report else { continue };
         for (index, record) in flatten(*report, origin, trust).into_iter().enumerate() {
             let ip = record.source_ip.map(|ip| ip.to_string()).unwrap_or_default();
