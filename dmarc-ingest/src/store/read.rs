@@ -53,7 +53,7 @@ impl DatasetReader {
     /// # Errors
     /// What is wrong with the dataset, see [`DatasetError`].
     pub fn collected(&self) -> Result<Collected, DatasetError> {
-        self.patiently(|| {
+        patiently(|| {
             let (mut collected, list) = self.ledger.snapshot(|connection| {
                 let inputs = inputs(connection)?;
                 let set_aside = set_aside(connection)?;
@@ -89,24 +89,6 @@ impl DatasetReader {
         self.ledger.host(ip)
     }
 
-    /// Files may be replaced between the look into the ledger and their opening: then there is a newer state.
-    fn patiently<T>(&self, read: impl Fn() -> Result<T, DatasetError>) -> Result<T, DatasetError> {
-        for _ in 1..TRIES {
-            match read() {
-                Err(DatasetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    std::thread::sleep(PAUSE);
-                }
-                done => return done,
-            }
-        }
-        read().map_err(|error| match error {
-            DatasetError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                DatasetError::damaged(&path, "the ledger has this file and it is not there")
-            }
-            error => error,
-        })
-    }
-
     /// Opens a segment where it is published or, right after its commit, is to be published from.
     fn open_segment(&self, partition: &Partition, name: &str) -> Result<(PathBuf, File), DatasetError> {
         let published = self.layout.partition(partition).join(name);
@@ -122,6 +104,24 @@ impl DatasetReader {
         let opened = File::open(&published).map_err(|error| DatasetError::io(&published, error))?;
         Ok((published, opened))
     }
+}
+
+/// Files may be replaced between the look into the ledger and their opening: then there is a newer state.
+fn patiently<T>(read: impl Fn() -> Result<T, DatasetError>) -> Result<T, DatasetError> {
+    for _ in 1..TRIES {
+        match read() {
+            Err(DatasetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+    read().map_err(|error| match error {
+        DatasetError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
+            DatasetError::damaged(&path, "the ledger has this file and it is not there")
+        }
+        error => error,
+    })
 }
 
 /// The segments that count.

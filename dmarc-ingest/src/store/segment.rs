@@ -10,7 +10,7 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 
 use super::error::DatasetError;
@@ -129,8 +129,8 @@ pub(super) fn read(
     })?;
     let groups = builder.metadata().row_groups();
     let all_values: i64 =
-        groups.iter().flat_map(|group| group.columns()).map(|column| column.num_values()).sum();
-    let rows: i64 = groups.iter().map(|group| group.num_rows()).sum();
+        groups.iter().flat_map(RowGroupMetaData::columns).map(ColumnChunkMetaData::num_values).sum();
+    let rows: i64 = groups.iter().map(RowGroupMetaData::num_rows).sum();
     let values_a_row = u64::try_from(all_values / rows.max(1)).unwrap_or_default().max(1);
     let mask = if columns.is_empty() {
         ProjectionMask::all()
