@@ -11,6 +11,9 @@
 #[path = "../../dmarc-ingest/tests/support/mod.rs"]
 mod support;
 
+#[path = "../../dmarc-ingest/tests/support/content.rs"]
+mod content;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,7 +22,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmarc_ingest::store::{DatasetReader, Status};
+use content::content;
+use dmarc_ingest::store::DatasetReader;
 use rustix::process::{Pid, Signal, kill_process};
 use support::dovecot::{self, Dovecot};
 use support::eventually;
@@ -97,27 +101,8 @@ impl Site {
         DatasetReader::open(&self.data()).unwrap()
     }
 
-    /// What counts, without where it was read from.
     fn content(&self) -> Vec<String> {
-        let reader = self.reader();
-        assert_eq!(reader.verify().unwrap().problems, []);
-        let mut collected = reader.collected().unwrap();
-        let mut lines = Vec::new();
-        for record in &mut collected.records {
-            Arc::make_mut(&mut record.report).origin.clear();
-            lines.push(format!("{record:?}"));
-        }
-        for tls in &mut collected.tls {
-            tls.origin.clear();
-            lines.push(format!("{tls:?}"));
-        }
-        lines.extend(
-            collected.failures.iter().map(|failure| format!("{} {}", failure.source_ip, failure.domain)),
-        );
-        let Status { reports, rows, .. } = reader.status().unwrap();
-        lines.push(format!("{reports:?} {rows:?}"));
-        lines.sort_unstable();
-        lines
+        content(&self.data())
     }
 
     fn count(&self, outcome: &str) -> u64 {

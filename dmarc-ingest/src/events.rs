@@ -24,6 +24,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::text::is_unsafe;
+
 /// The form of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,15 +114,15 @@ fn neutral(event: &str) -> String {
     let event = event.strip_suffix('\n').unwrap_or(event);
     let mut line = String::with_capacity(event.len() + 1);
     for c in event.chars() {
-        if is_harmless(c) {
-            line.push(c);
-        } else {
+        if is_unsafe(c) {
             // Two escapes for a character beyond the first plane, as JSON wants it.
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
                 line.extend(['\\', 'u']);
                 line.extend([12, 8, 4, 0].map(|shift| hex_digit(*unit >> shift)));
             }
+        } else {
+            line.push(c);
         }
     }
     line.push('\n');
@@ -130,23 +132,6 @@ fn neutral(event: &str) -> String {
 /// The last four bits, as a digit.
 fn hex_digit(bits: u16) -> char {
     char::from_digit(u32::from(bits & 0xf), 16).unwrap_or('0')
-}
-
-/// Neither a control character, nor one that reorders or hides text, breaks lines, or is a tag.
-fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]

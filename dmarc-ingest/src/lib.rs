@@ -43,6 +43,7 @@ pub mod service;
 pub mod source;
 pub mod store;
 pub mod systemd;
+pub mod text;
 mod verdict;
 
 pub use authenticate::{Trust, judge};

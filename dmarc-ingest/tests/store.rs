@@ -6,15 +6,19 @@
     reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
 )]
 
+#[path = "support/content.rs"]
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use dmarc_core::Limits;
 use dmarc_ingest::source::{Batch, BatchSize, Content, Cursor, Message, MessageSource, Paths, Place};
 use dmarc_ingest::store::{Committed, Dataset, DatasetError, DatasetReader};
 use dmarc_ingest::{Observer, Received, Settings, SourceError, ingest};
+use support::content;
 use tempfile::TempDir;
 
 const MAILBOX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/mailbox");
@@ -54,30 +58,6 @@ fn take_in(dataset: Dataset, paths: &[PathBuf], batch: usize, settings: &Setting
 
 fn import(data: &Path, paths: &[PathBuf]) -> Committed {
     take_in(Dataset::open(data).unwrap(), paths, 500, &settings()).1
-}
-
-/// What counts, without where it was read from.
-fn content(data: &Path) -> Vec<String> {
-    let reader = DatasetReader::open(data).unwrap();
-    assert_eq!(reader.verify().unwrap().problems, []);
-    let mut collected = reader.collected().unwrap();
-    let mut lines = vec![format!("{:?}", collected.inputs)];
-    for record in &mut collected.records {
-        Arc::make_mut(&mut record.report).origin.clear();
-        lines.push(format!("{record:?}"));
-    }
-    for tls in &mut collected.tls {
-        tls.origin.clear();
-        lines.push(format!("{tls:?}"));
-    }
-    lines
-        .extend(collected.failures.iter().map(|failure| format!("{} {}", failure.source_ip, failure.domain)));
-    for aside in &mut collected.set_aside {
-        aside.origin.clear();
-        lines.push(format!("{aside:?}"));
-    }
-    lines.sort_unstable();
-    lines
 }
 
 /// A mail with a report of one record; `results` is what the own server says of it.
@@ -155,9 +135,9 @@ fn has_the_same_content_whatever_the_order_and_the_size_of_batches() {
         let (dataset, _) = take_in(Dataset::open(root.path()).unwrap(), &order, batch, &settings());
         let (_, again) = take_in(dataset, half, batch, &settings());
         assert_eq!((again.mails, again.known), (0, half.len() as u64));
-        contents.push(content(root.path()));
+        contents.push((content(root.path()), reader(root.path()).collected().unwrap().inputs));
     }
-    assert!(contents[0].len() > 100);
+    assert!(contents[0].0.len() > 100);
     for other in &contents[1..] {
         assert_eq!(&contents[0], other);
     }
@@ -443,4 +423,137 @@ fn clears_away_what_a_crash_left_in_staging() {
     drop(Dataset::open(&data).unwrap());
     assert_eq!(fs::read_dir(data.join("staging")).unwrap().count(), 0);
     assert_eq!(messages(&data), 7);
+}
+
+// ---- what a failure leaves behind ---------------------------------------------------
+
+/// The same report a month later.
+fn next_month(mail: &str) -> String {
+    mail.replace("1789171200", "1791763200").replace("1789257599", "1791849599")
+}
+
+#[test]
+fn publishes_what_counts_already_before_anything_else_after_a_failure() {
+    let (_root, paths, data) = mails(&[mail("1", 7, PASS), next_month(&mail("2", 5, PASS))]);
+    let mut dataset = Some(Dataset::open(&data).unwrap());
+    // A file where a folder is to be: the transaction is done, and the segment cannot come to its place.
+    fs::write(data.join("records/kind=aggregate"), "").unwrap();
+    let shared = Mutex::new(dataset.take().unwrap());
+    let import = |path: &Path| {
+        let mut source = Paths::new(&[path.to_owned()], &Limits::default(), BatchSize::default());
+        ingest(&mut source, &shared, &settings(), &mut Sum::default(), &AtomicBool::new(false))
+    };
+    assert!(import(&paths[0]).is_err());
+    fs::remove_file(data.join("records/kind=aggregate")).unwrap();
+    import(&paths[1]).unwrap();
+    assert_eq!(messages(&data), 12);
+    assert_eq!(reader(&data).verify().unwrap().problems, []);
+}
+
+#[test]
+fn reads_a_segment_that_counts_and_is_not_published_yet() {
+    let (_root, paths, data) = mails(&[mail("1", 7, PASS)]);
+    import(&data, &paths);
+    let segment = files(&data.join("records")).remove(0);
+    fs::rename(&segment, data.join("staging").join(segment.file_name().unwrap())).unwrap();
+    assert_eq!(messages(&data), 7);
+    drop(Dataset::open(&data).unwrap());
+    assert_eq!(files(&data.join("records")), [segment]);
+}
+
+#[test]
+fn never_puts_half_a_mail_in_the_place_of_the_whole() {
+    let (_root, paths, data) = mails(&[mail("1", 7, FAIL)]);
+    import(&data, &paths);
+    let kept = files(&data.join("quarantine")).remove(0);
+    fs::write(data.join("staging").join(kept.file_name().unwrap()), "half").unwrap();
+    drop(Dataset::open(&data).unwrap());
+    assert_eq!(fs::read(kept).unwrap(), fs::read(&paths[0]).unwrap());
+}
+
+#[test]
+fn removes_what_was_dropped_and_is_still_there() {
+    let (_root, paths, data) = mails(&[mail("1", 7, FAIL)]);
+    import(&data, &paths);
+    fs::write(data.join("quarantine/0.eml"), "dropped").unwrap();
+    drop(Dataset::open(&data).unwrap());
+    assert_eq!(files(&data.join("quarantine")).len(), 1);
+}
+
+#[test]
+fn drops_the_rows_of_a_report_that_gave_way() {
+    let (_root, paths, data) = mails(&[mail("1", 1, NONE), mail("1", 9, PASS)]);
+    import(&data, &paths[..1]);
+    import(&data, &paths[1..]);
+    let kept = reader(&data).quarantine().unwrap().remove(0);
+    assert_eq!((kept.outcome.as_str(), &kept.file), ("conflict", &None));
+    assert!(reader(&data).quarantined(&kept.id).unwrap().is_none());
+    assert!(Dataset::open(&data).unwrap().drop_kept(&kept.id).unwrap());
+    assert!(files(&data.join("quarantine")).is_empty());
+    assert_eq!(reader(&data).verify().unwrap().problems, []);
+}
+
+// ---- reports without a date of their own ---------------------------------------------
+
+/// A failure report that does not say when the message arrived, sent at a time.
+fn failure(date: &str, results: &str) -> String {
+    format!(
+        "Authentication-Results: mx.owner.example; {results}\r\nFrom: a@r.example\r\nDate: {date}\r\n\
+         Subject: x\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: auth-failure\r\nUser-Agent: x/1\r\n\
+         Version: 1\r\nAuth-Failure: dmarc\r\nReported-Domain: a.example\r\nSource-IP: 192.0.2.1\r\n\r\n\
+         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: a@a.example\r\nMessage-ID: <1@a.example>\r\n\r\n--b--\r\n"
+    )
+}
+
+const SEPTEMBER: &str = "Tue, 1 Sep 2026 00:00:00 +0000";
+const OCTOBER: &str = "Thu, 1 Oct 2026 00:00:00 +0000";
+
+#[test]
+fn counts_copies_of_an_undated_report_once_although_their_mails_have_other_dates() {
+    for (first, second) in [(NONE, PASS), (PASS, NONE)] {
+        let (_root, paths, data) = mails(&[
+            failure(SEPTEMBER, first),
+            failure(OCTOBER, second),
+            failure(OCTOBER, "dmarc=pass; x=y"),
+        ]);
+        for path in &paths {
+            import(&data, std::slice::from_ref(path));
+            assert_eq!(reader(&data).verify().unwrap().problems, []);
+        }
+        assert_eq!(reader(&data).collected().unwrap().failures.len(), 1);
+        let together = data.with_file_name("together");
+        import(&together, &paths);
+        assert_eq!(content(&together), content(&data));
+    }
+}
+
+#[test]
+fn forgets_an_undated_report_by_the_date_of_its_mail() {
+    let (_root, paths, data) = mails(&[failure(SEPTEMBER, PASS)]);
+    import(&data, &paths);
+    let mut dataset = Dataset::open(&data).unwrap();
+    assert_eq!(dataset.erase(1_788_220_800).unwrap().reports, 0);
+    assert_eq!(dataset.erase(1_788_220_801).unwrap().reports, 1);
+    assert_eq!(reader(&data).verify().unwrap().problems, []);
+}
+
+#[test]
+fn forgets_a_report_whatever_contradicts_it_later() {
+    let (_root, paths, data) = mails(&[mail("1", 1, NONE), mail("1", 9, PASS), mail("1", 5, NONE)]);
+    import(&data, &paths[..1]);
+    assert_eq!(Dataset::open(&data).unwrap().erase(i64::from(u32::MAX)).unwrap().reports, 1);
+    import(&data, &paths[1..]);
+    assert_eq!(messages(&data), 0);
+    assert_eq!(reader(&data).verify().unwrap().problems, []);
+}
+
+#[test]
+fn keeps_a_dataset_in_few_folders_whatever_months_a_report_names() {
+    let far = |n: u64| mail("1", 7, PASS).replace("1789171200", &format!("{}", n * 100_000_000_000));
+    let (_root, paths, data) = mails(&[far(1), far(2), far(3)]);
+    import(&data, &paths);
+    let folders = fs::read_dir(data.join("records/kind=aggregate")).unwrap().count();
+    assert_eq!((folders, messages(&data)), (1, 21));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dmarc_ingest::events;
 use dmarc_ingest::metrics::Metrics;
 use dmarc_ingest::service::Listener;
 use dmarc_ingest::store::{Committed, Compacted, Dataset, DatasetError, Totals};
@@ -39,7 +40,7 @@ impl Journal {
 impl Listener for Journal {
     fn mail(&self, mailbox: &str, mail: &Received<'_>) {
         self.metrics.bytes_read.add(mail.bytes());
-        let _span = tracing::info_span!("mail", mailbox, source = mail.source()).entered();
+        let _span = events::mail(mail.source()).entered();
         if mail.panicked() {
             tracing::error!("reading stopped at a bug of ours; please report it");
         }
@@ -52,7 +53,7 @@ impl Listener for Journal {
         for (part, records) in mail.rejected() {
             tracing::warn!(part, records, "records that cannot be counted");
         }
-        tracing::debug!(bytes = mail.bytes(), "read");
+        tracing::debug!(mailbox, bytes = mail.bytes(), "read");
     }
 
     fn unreadable(&self, mailbox: &str, error: &SourceError) {

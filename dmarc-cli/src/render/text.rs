@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Write as _};
 
+pub use dmarc_ingest::text::is_unsafe;
+
 /// Text as it may be shown: what is unsafe escaped, one line, and not longer than a number of characters.
 ///
 /// ```
@@ -35,25 +37,6 @@ impl fmt::Display for Neutral<'_> {
             if is_unsafe(c) { write!(f, "{}", c.escape_unicode())? } else { f.write_char(c)? }
         }
         if is_long { f.write_char('…') } else { Ok(()) }
-    }
-}
-
-/// Whether a character can drive a terminal, turn or break the line, or cannot be seen.
-pub fn is_unsafe(c: char) -> bool {
-    match c {
-        ' '..='~' => false,
-        // Soft hyphen, Arabic letter mark, Mongolian vowel separator, zero width and direction marks, line and
-        // paragraph separators, embeddings, isolates and invisible operators, byte order mark, annotations, tags.
-        '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => true,
-        _ => c.is_control(),
     }
 }
 

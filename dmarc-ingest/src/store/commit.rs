@@ -218,6 +218,8 @@ impl Dataset {
     /// What the system says. Nothing of the delivery counts then, or all of it does: deliver it again.
     pub fn commit(&mut self, mut delivery: Delivery) -> Result<Committed, DatasetError> {
         let begun = Instant::now();
+        self.settle()?;
+        self.set_known_apart(&mut delivery)?;
         let mut plan = self.plan(&mut delivery)?;
         plan.take_mails(delivery.arrivals);
         let staged = self.stage(&mut plan)?;
@@ -225,8 +227,7 @@ impl Dataset {
         fault::point("staged");
         self.record(&plan, &staged, &delivery.known_places, delivery.cursor.as_ref(), delivery.acknowledge)?;
         fault::point("recorded");
-        let partitions: BTreeSet<Partition> =
-            staged.added.keys().chain(staged.removed.keys()).cloned().collect();
+        let partitions = staged.partitions();
         if staged_bytes || !partitions.is_empty() {
             self.publish(&partitions)?;
         }
@@ -239,6 +240,21 @@ impl Dataset {
             plan.committed.places = self.acknowledgeable(&plan, &delivery.known_places)?;
         }
         Ok(plan.committed)
+    }
+
+    /// Mails that somebody else took in since they were looked for.
+    fn set_known_apart(&self, delivery: &mut Delivery) -> Result<(), DatasetError> {
+        if delivery.again {
+            return Ok(());
+        }
+        for arrival in std::mem::take(&mut delivery.arrivals) {
+            if self.ledger.knows(&arrival.hash)? {
+                delivery.known(arrival.place, arrival.hash);
+            } else {
+                delivery.arrivals.push(arrival);
+            }
+        }
+        Ok(())
     }
 
     /// Decides what becomes of everything in a delivery.
@@ -277,7 +293,17 @@ impl Dataset {
         let (partition, size) = (rows::partition(&report), Size::of(&report));
         let origin = verdict.aside.origin.clone();
         let trust = verdict.rank.trust();
-        let addition = Addition { key: key.clone(), report, origin, trust, message, received };
+        let known = states.iter().find(|state| state.version.key == key);
+        let partition = known.map_or(partition, |state| state.version.partition.clone());
+        let addition = Addition {
+            key: key.clone(),
+            partition: partition.clone(),
+            report,
+            origin,
+            trust,
+            message,
+            received,
+        };
         let rank = verdict.rank.clone();
         match states.iter_mut().find(|state| state.version.key == key) {
             None => states.push(State::new(key, rank, partition, size, addition, index)),
@@ -297,20 +323,20 @@ impl Dataset {
     fn stage(&self, plan: &mut Plan) -> Result<Staged, DatasetError> {
         let staging = self.layout.staging();
         let mut staged = self.stage_without(&plan.removed)?;
-        let batches = rows::batches(std::mem::take(&mut plan.additions))
-            .map_err(|error| DatasetError::rows(&staging, error))?;
-        for (partition, batches) in batches {
+        for (partition, additions) in rows::by_partition(std::mem::take(&mut plan.additions)) {
+            let batches = rows::batches(&partition.kind, additions)
+                .map_err(|error| DatasetError::rows(&staging, error))?;
             let segment = segment::write(&self.layout, &partition, batches.into_iter().map(Ok))?;
             staged.added.entry(partition).or_default().extend(segment);
         }
+        let keys: BTreeSet<String> = plan.displaced.iter().map(|(key, _)| key.clone()).collect();
+        let Some(mail) = plan.displaced.iter().map(|(_, mail)| *mail).min() else { return Ok(staged) };
         for (partition, names) in &staged.removed {
-            for (name, (key, mail)) in
-                names.iter().flat_map(|name| plan.displaced.iter().map(move |d| (name, d)))
-            {
-                let rows = self.rewrite(partition, name, &BTreeSet::from([key.clone()]), true)?;
+            for name in names {
+                let rows = self.rewrite(partition, name, &keys, true)?;
                 let kept = |rows: Segment| Kept {
                     name: rows.name,
-                    mail: KeptFor::Id(*mail),
+                    mail: KeptFor::Id(mail),
                     bytes: rows.bytes,
                     hash: rows.hash,
                 };
@@ -339,7 +365,7 @@ impl Dataset {
         for (index, mail) in plan.mails.iter().enumerate() {
             let Some(bytes) = mail.arrival.bytes.as_deref().filter(|_| plan.is_kept(mail)) else { continue };
             let name = format!("{}.eml", hex(&mail.arrival.hash));
-            write_durably(&self.layout.staging().join(&name), bytes)?;
+            write_durably(&self.layout.staging(), &name, bytes)?;
             fault::point("kept synced");
             let hash = mail.arrival.hash;
             plan.kept.push(Kept { name, mail: KeptFor::Mail(index), bytes: bytes.len() as u64, hash });
@@ -375,11 +401,8 @@ impl Dataset {
                 write.parts(*id, mail, &reports)?;
                 if let Some(place) = mail.arrival.place.as_ref().filter(|_| acknowledge && mail.is_settled())
                 {
-                    write.pending(place)?;
+                    write.pending(place, *id)?;
                 }
-            }
-            for (place, hash) in known.iter().filter(|_| acknowledge) {
-                write.pending_if_settled(place, hash)?;
             }
             write.segments(staged)?;
             write.hosts(&plan.hosts)?;
@@ -389,6 +412,9 @@ impl Dataset {
                     KeptFor::Id(id) => id,
                 };
                 write.kept(kept, id)?;
+            }
+            for (place, hash) in known.iter().filter(|_| acknowledge) {
+                write.pending_if_settled(place, hash)?;
             }
             cursor.map_or(Ok(()), |cursor| write.cursor(cursor))
         })
@@ -450,8 +476,11 @@ impl Plan {
         for states in self.versions.values_mut() {
             let best = states.iter().enumerate().min_by(|a, b| a.1.version.rank.cmp(&b.1.version.rank));
             let Some(best) = best.map(|(at, _)| at) else { continue };
+            // What was to be forgotten stays so, also with another content.
+            let is_erased = states.iter().any(|state| state.version.is_erased);
             for (at, state) in states.iter_mut().enumerate() {
                 state.version.active = at == best;
+                state.version.is_erased = is_erased && at == best;
                 state.is_changed |= state.version.active != state.was_active;
                 let trust_changed = state.version.rank.trust() != state.had_trust;
                 let is_wanted = state.version.active && !state.version.is_erased;
@@ -589,4 +618,42 @@ fn quirks_json(quirks: &Quirks) -> String {
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::Settings;
+    use crate::receive;
+    use crate::source::{Content, Message};
+
+    #[test]
+    fn takes_a_mail_in_once_that_two_mailboxes_deliver_at_the_same_time() {
+        let root = tempfile::tempdir().unwrap();
+        let mut dataset = Dataset::open(root.path()).unwrap();
+        // Both were read before either was durable.
+        let delivery = |uid: u32| {
+            let place = Place { mailbox: "rua".to_owned(), folder: "INBOX".to_owned(), uid_validity: 1, uid };
+            let message = Message {
+                source: "rua/INBOX/1".to_owned(),
+                place: Some(place),
+                received: None,
+                content: Content::Bytes(b"<feedback><report_metadata/>".to_vec()),
+            };
+            let hash = receive::hash(&message);
+            let arrivals = vec![receive::receive(message, hash, &Settings::default())];
+            Delivery { arrivals, acknowledge: true, ..Delivery::default() }
+        };
+        let first = dataset.commit(delivery(1)).unwrap();
+        assert_eq!((first.mails, first.refused, first.kept, first.places.len()), (1, 1, 1, 1));
+        let second = dataset.commit(delivery(2)).unwrap();
+        assert_eq!((second.mails, second.known, second.refused, second.places.len()), (0, 1, 0, 1));
+        assert_eq!(dataset.reader().unwrap().quarantine().unwrap().len(), 1);
+        assert_eq!(dataset.reader().unwrap().verify().unwrap().problems, []);
+        // Whose content is kept nowhere any more is not to be deleted.
+        let id = dataset.reader().unwrap().quarantine().unwrap().remove(0).id;
+        assert!(dataset.drop_kept(&id).unwrap());
+        assert_eq!(dataset.pending("rua").unwrap(), []);
+        assert_eq!(dataset.commit(delivery(3)).unwrap().places, []);
+    }
 }

@@ -11,19 +11,22 @@ use super::Dataset;
 use super::commit::Staged;
 use super::error::DatasetError;
 use super::fault;
-use super::layout::{Layout, Partition, remove_file};
+use super::layout::{Layout, Partition, remove_file, sync_folder};
 use super::ledger::Segment;
 use super::record::Writer;
 use super::segment::{self, Reader};
 
 /// How many segments are merged at once.
-const FAN_IN: usize = 32;
+const FAN_IN: usize = 64;
 /// A segment of this many bytes is large enough.
 const LARGE_BYTES: u64 = 256 << 20;
-/// Rows that are read of each segment at a time: what bounds the memory of a merge.
-const READ_ROWS: usize = 1_024;
-/// Rows that are written at a time.
-const WRITE_ROWS: usize = 8_192;
+/// Values that are read of each segment at a time, and that are written at a time, about: what bounds the memory of a merge.
+const READ_VALUES: u64 = 64 << 10;
+const WRITE_VALUES: u64 = 1 << 20;
+/// Reports of which the period ended before a time. A failure report that does not say when is as old as its mail.
+const ERASABLE: &str = "\
+SELECT kind, month, key FROM reports JOIN mails ON mails.id = reports.mail \
+WHERE active = 1 AND CASE WHEN kind = 'failure' AND \"end\" = 0 THEN coalesce(mails.date, mails.at) ELSE \"end\" END < ?";
 
 /// What a compaction did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -46,23 +49,31 @@ pub struct Erased {
 }
 
 impl Dataset {
-    /// Merges the segments of every month that has at least `least` small ones. Each merge counts at once, or not at all.
+    /// Merges the segments of every month that has at least `least` small ones.
     ///
     /// # Errors
     /// What the ledger or the system says; what was merged before stays so.
     pub fn compact(&mut self, least: usize) -> Result<Compacted, DatasetError> {
-        let mut compacted = Compacted::default();
+        let before = self.totals()?.segments;
+        while self.compact_some(least)? {}
+        Ok(Compacted { before, after: self.totals()?.segments })
+    }
+
+    /// The next step of [`compact`](Self::compact): one merge, which counts at once or not at all. Says whether there was one.
+    ///
+    /// # Errors
+    /// What the ledger or the system says.
+    pub fn compact_some(&mut self, least: usize) -> Result<bool, DatasetError> {
+        self.settle()?;
         for partition in self.ledger.partitions()? {
-            compacted.before += self.ledger.segments(&partition)?.len() as u64;
             let mut small = self.small_segments(&partition)?;
-            while small.len() >= least.max(2) {
+            if small.len() >= least.max(2) {
                 small.truncate(FAN_IN);
                 self.merge(&partition, &small)?;
-                small = self.small_segments(&partition)?;
+                return Ok(true);
             }
-            compacted.after += self.ledger.segments(&partition)?.len() as u64;
         }
-        Ok(compacted)
+        Ok(false)
     }
 
     /// The smallest first.
@@ -81,7 +92,7 @@ impl Dataset {
             .removed
             .insert(partition.clone(), segments.iter().map(|segment| segment.name.clone()).collect());
         staged.added.insert(partition.clone(), merged.into_iter().collect());
-        self.replace(&staged, &[])
+        self.forget(&staged, &[], &[])
     }
 
     /// Forgets reports whose period ended before `before`, and mails that were kept aside before; both in seconds since the
@@ -90,10 +101,10 @@ impl Dataset {
     /// # Errors
     /// What the ledger or the system says. Everything is forgotten then, or nothing.
     pub fn erase(&mut self, before: i64) -> Result<Erased, DatasetError> {
-        super::layout::sync_folder(&self.layout.staging())?;
+        self.settle()?;
         let (keys, kept) = self.ledger.read(|connection| {
             let keys: Vec<(String, String, String)> = connection
-                .prepare("SELECT kind, month, key FROM reports WHERE active = 1 AND \"end\" < ?")?
+                .prepare(ERASABLE)?
                 .query_map([before], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect::<rusqlite::Result<_>>()?;
             let kept: Vec<String> = connection
@@ -136,6 +147,7 @@ impl Dataset {
     }
 
     fn forget(&mut self, staged: &Staged, keys: &[&str], kept: &[String]) -> Result<(), DatasetError> {
+        sync_folder(&self.layout.staging())?;
         fault::point("staged");
         self.ledger.write(|transaction| {
             Writer { transaction, at: super::commit::now() }.segments(staged)?;
@@ -152,11 +164,6 @@ impl Dataset {
         fault::point("recorded");
         self.publish(&staged.partitions())
     }
-
-    fn replace(&mut self, staged: &Staged, keys: &[&str]) -> Result<(), DatasetError> {
-        super::layout::sync_folder(&self.layout.staging())?;
-        self.forget(staged, keys, &[])
-    }
 }
 
 /// Rows of several segments in the order of one.
@@ -164,6 +171,8 @@ struct Merge {
     sources: Vec<Source>,
     /// The next row of each source, the smallest first.
     next: BinaryHeap<Reverse<(Order, usize)>>,
+    /// How many rows are written at a time.
+    write_rows: usize,
 }
 
 /// What rows are ordered by: policy domain, source, report.
@@ -178,11 +187,13 @@ struct Source {
 
 impl Merge {
     fn new(layout: &Layout, partition: &Partition, segments: &[Segment]) -> Result<Self, DatasetError> {
-        let mut merge = Self { sources: Vec::new(), next: BinaryHeap::new() };
+        let mut merge = Self { sources: Vec::new(), next: BinaryHeap::new(), write_rows: usize::MAX };
         for segment in segments {
             let path = layout.partition(partition).join(&segment.name);
             let file = File::open(&path).map_err(|error| DatasetError::io(&path, error))?;
-            let mut reader = segment::read(&path, file, &partition.kind, &[], READ_ROWS)?;
+            let mut reader = segment::read(&path, file, &partition.kind, &[], READ_VALUES)?;
+            let write_rows = segment::rows_of(WRITE_VALUES, reader.values_a_row());
+            merge.write_rows = merge.write_rows.min(write_rows);
             if let Some(batch) = reader.next().transpose()? {
                 let order = segment::order(&batch, 0);
                 merge.next.push(Reverse((order, merge.sources.len())));
@@ -192,13 +203,13 @@ impl Merge {
         Ok(merge)
     }
 
-    /// Up to [`WRITE_ROWS`] rows; as many batches are held as sources, and those that were used up meanwhile.
+    /// Some rows; as many batches are held as sources, and those that were used up meanwhile.
     fn batch(&mut self) -> Result<Option<RecordBatch>, DatasetError> {
         let mut batches: Vec<RecordBatch> = self.sources.iter().map(|source| source.batch.clone()).collect();
         // Which of `batches` is the current one of each source.
         let mut current: Vec<usize> = (0..batches.len()).collect();
         let mut rows = Vec::new();
-        while rows.len() < WRITE_ROWS
+        while rows.len() < self.write_rows
             && let Some(Reverse((_, at))) = self.next.pop()
         {
             let (Some(source), Some(batch)) = (self.sources.get_mut(at), current.get_mut(at)) else {

@@ -19,8 +19,8 @@ pub enum DatasetError {
         /// The folder.
         path: PathBuf,
     },
-    /// A newer version of this program wrote it.
-    #[error("{}: written with schema {found}, and this version knows schema {known}: use a newer version of dmarc", path.display())]
+    /// Another version of this program wrote it.
+    #[error("{}: written with schema {found}, and this version knows schema {known}: use the version of dmarc that wrote it, or a newer one", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -28,6 +28,14 @@ pub enum DatasetError {
         found: String,
         /// The number that this version writes.
         known: &'static str,
+    },
+    /// More than one thing has a name that begins so.
+    #[error(
+        "more than one mail that is kept aside has a name that begins with {id}: give more of its digits"
+    )]
+    Ambiguous {
+        /// What was given.
+        id: String,
     },
     /// What the ledger says and what is there differ.
     #[error("{}: {what}: the dataset is damaged (`dmarc dataset verify` says more)", path.display())]
@@ -94,14 +102,16 @@ impl DatasetError {
             Self::Ledger { source, .. } => !matches!(
                 source.sqlite_error_code(),
                 Some(
-                    rusqlite::ErrorCode::DiskFull
+                    rusqlite::ErrorCode::DatabaseBusy
+                        | rusqlite::ErrorCode::DatabaseLocked
+                        | rusqlite::ErrorCode::DiskFull
                         | rusqlite::ErrorCode::ReadOnly
                         | rusqlite::ErrorCode::CannotOpen
                         | rusqlite::ErrorCode::PermissionDenied
                         | rusqlite::ErrorCode::SystemIoFailure
                 )
             ),
-            Self::Missing { .. } | Self::Io { .. } => false,
+            Self::Missing { .. } | Self::Ambiguous { .. } | Self::Io { .. } => false,
         }
     }
 }

@@ -31,7 +31,7 @@ impl Partition {
             .map(|time| time.strftime("%Y-%m").to_string())
             .ok()
             // Whatever else a reporter says is no month that anybody looks for.
-            .filter(|month| month.len() == 7)
+            .filter(|month| ("2005-01".."2101-01").contains(&month.as_str()) && month.len() == 7)
             .unwrap_or_else(|| "0000-00".to_owned());
         Self { kind: kind.to_owned(), month }
     }
@@ -54,6 +54,11 @@ impl Layout {
 
     pub(crate) fn ledger(&self) -> PathBuf {
         self.root.join("ledger.sqlite")
+    }
+
+    /// Whether the ledger has a journal beside it: somebody writes to it, or did and crashed.
+    pub(crate) fn is_written(&self) -> bool {
+        self.root.join("ledger.sqlite-wal").exists()
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
@@ -97,13 +102,18 @@ impl Layout {
     }
 }
 
-/// Makes a folder, and makes that durable.
+/// Makes a folder and those above it, and makes each durable.
 pub(super) fn make_folder(path: &Path) -> Result<(), DatasetError> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(path).map_err(|error| DatasetError::io(path, error))?;
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    make_folder(parent)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(DatasetError::io(path, error)),
+        _ => sync_folder(parent),
+    }
 }
 
 /// The names in a folder, sorted; none if it is not there. A name that is not UTF-8 is none of ours.
@@ -127,14 +137,17 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), DatasetError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| DatasetError::io(path, error))
 }
 
-/// Writes a file and makes its content durable; its name is made so by [`sync_folder`].
-pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
+/// Writes a file and makes its content durable; its name is made so by [`sync_folder`]. It never has its name with a part of
+/// its content.
+pub(super) fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), DatasetError> {
+    let temporary = folder.join("kept");
     let write = || {
-        let mut file = File::create(path)?;
+        let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
-        file.sync_all()
+        file.sync_all()?;
+        fs::rename(&temporary, folder.join(name))
     };
-    write().map_err(|error| DatasetError::io(path, error))
+    write().map_err(|error| DatasetError::io(&temporary, error))
 }
 
 /// Removes a file; it is fine if it is gone.
@@ -183,7 +196,9 @@ mod tests {
         for (begin, month) in [
             (1_793_491_199, "2026-10"),
             (1_793_491_200, "2026-11"),
-            (0, "1970-01"),
+            (0, "0000-00"),
+            (4_133_980_799, "2100-12"),
+            (4_133_980_800, "0000-00"),
             (i64::MAX, "0000-00"),
             (-100_000_000_000, "0000-00"),
         ] {

@@ -86,8 +86,23 @@ impl Ledger {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let ledger = Self::connect(layout, flags)?;
+        match ledger.check_version() {
+            Err(DatasetError::Ledger { source, .. }) if is_shut(&source) && !layout.is_written() => {}
+            done => return done.map(|()| ledger),
+        }
+        // Who may not write here cannot make the files that readers share with a writer; without a writer none are needed.
+        let ledger = Self::connect_unshared(layout, flags)?;
         ledger.check_version()?;
         Ok(ledger)
+    }
+
+    fn connect_unshared(layout: &Layout, flags: OpenFlags) -> Result<Self, DatasetError> {
+        let path = layout.ledger();
+        let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = format!("file:{text}?immutable=1");
+        let connection = Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+            .map_err(|source| DatasetError::Ledger { path, source })?;
+        Ok(Self { connection, layout: layout.clone() })
     }
 
     fn connect(layout: &Layout, flags: OpenFlags) -> Result<Self, DatasetError> {
@@ -296,6 +311,11 @@ impl Ledger {
                 .optional()
         })
     }
+}
+
+/// Whether files that a reader needs cannot be made.
+fn is_shut(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly))
 }
 
 pub(super) fn segments(connection: &Connection, partition: &Partition) -> rusqlite::Result<Vec<Segment>> {

@@ -5,26 +5,37 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::Dataset;
 use super::error::DatasetError;
 use super::fault;
-use super::layout::{Partition, make_folder, names, sync_folder};
+use super::layout::{Partition, make_folder, names, remove_file, sync_folder};
 
 impl Dataset {
-    /// Finishes what a crash interrupted.
+    /// Finishes what a crash or a failure interrupted, and clears away what is of no account.
     pub(super) fn recover(&mut self) -> Result<(), DatasetError> {
         let mut partitions: BTreeSet<Partition> = self.layout.partitions()?.into_iter().collect();
         partitions.extend(self.ledger.partitions()?);
-        self.publish(&partitions)
+        self.publish(&partitions)?;
+        self.clear_quarantine()?;
+        self.clear_staging()
     }
 
-    /// Publishes what the ledger has in `partitions`, and whatever is kept aside; empties `staging`.
+    /// To be called before anything is staged: whatever an earlier failure left comes to its place, or away.
+    ///
+    /// A folder that was exchanged is left until then, so that whoever listed it may read on.
+    pub(super) fn settle(&mut self) -> Result<(), DatasetError> {
+        if names(&self.layout.staging())?.is_empty() { Ok(()) } else { self.recover() }
+    }
+
+    /// Publishes what the ledger has in `partitions`, and whatever is kept aside.
     pub(super) fn publish(&mut self, partitions: &BTreeSet<Partition>) -> Result<(), DatasetError> {
         self.publish_kept()?;
         for partition in partitions {
             self.publish_partition(partition)?;
         }
-        self.clear_staging()
+        Ok(())
     }
 
     fn publish_kept(&self) -> Result<(), DatasetError> {
@@ -32,9 +43,11 @@ impl Dataset {
         if staged.is_empty() {
             return Ok(());
         }
-        let wanted = self.ledger.kept_names()?;
         let folder = self.layout.quarantine();
-        self.add(&folder, staged.iter().filter(|name| wanted.contains(*name)))
+        let published = names(&folder)?;
+        let wanted = self.ledger.kept_names()?;
+        let is_missing = |name: &&String| wanted.contains(*name) && !published.contains(name);
+        self.add(&folder, staged.iter().filter(is_missing))
     }
 
     fn publish_partition(&self, partition: &Partition) -> Result<(), DatasetError> {
@@ -85,11 +98,36 @@ impl Dataset {
         sync_folder(&next)?;
         fault::point("before exchange");
         let cwd = rustix::fs::CWD;
-        rustix::fs::renameat_with(cwd, &next, cwd, folder, rustix::fs::RenameFlags::EXCHANGE)
-            .map_err(|error| DatasetError::io(folder, error.into()))?;
+        match rustix::fs::renameat_with(cwd, &next, cwd, folder, rustix::fs::RenameFlags::EXCHANGE) {
+            Ok(()) => {}
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                return self.replace_one_by_one(folder, wanted);
+            }
+            Err(error) => return Err(DatasetError::io(folder, error.into())),
+        }
         fault::point("exchanged");
         folder.parent().map_or(Ok(()), sync_folder)?;
         sync_folder(&staging)
+    }
+
+    /// Where a file system cannot exchange folders: what goes goes first, so that no listing shows a row twice. One that
+    /// comes in between misses some.
+    fn replace_one_by_one(&self, folder: &Path, wanted: &BTreeSet<String>) -> Result<(), DatasetError> {
+        let found: BTreeSet<String> = names(folder)?.into_iter().collect();
+        for name in found.difference(wanted) {
+            remove_file(&folder.join(name))?;
+        }
+        self.add(folder, wanted.difference(&found))
+    }
+
+    /// Removes what was dropped and is still there.
+    fn clear_quarantine(&self) -> Result<(), DatasetError> {
+        let wanted = self.ledger.kept_names()?;
+        let folder = self.layout.quarantine();
+        for name in names(&folder)?.iter().filter(|name| !wanted.contains(*name)) {
+            remove_file(&folder.join(name))?;
+        }
+        Ok(())
     }
 
     fn clear_staging(&self) -> Result<(), DatasetError> {

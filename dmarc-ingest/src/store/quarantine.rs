@@ -1,8 +1,9 @@
 //! What was kept aside: mails with something in them that could not be trusted, whole, and the reason.
 
 use std::fs::File;
+use std::path::Path;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::Row;
 
 use super::Dataset;
 use super::commit::{Committed, Delivery};
@@ -38,7 +39,8 @@ pub struct Kept {
     pub messages: Option<u64>,
     /// When it was taken in, in seconds since the Unix epoch, UTC.
     pub at: i64,
-    /// Its file in the folder `quarantine`; `None` if the mail was left in its mailbox.
+    /// Its file in the folder `quarantine`; `None` if the mail was left in its mailbox, was dropped, or gave way to a better
+    /// report later: then its rows are kept.
     pub file: Option<String>,
 }
 
@@ -48,7 +50,7 @@ SELECT substr(lower(hex(mails.hash)), 1, 16), \
   coalesce(parts.reason, CASE WHEN reports.active THEN parts.rejected || ' records cannot be counted' \
     ELSE 'another report has the same identity (' || reports.report_id || ') and other content' END), \
   mails.source, parts.part, mails.bytes, parts.policy_domain, parts.reporter, parts.messages, mails.at, \
-  (SELECT name FROM kept WHERE kept.mail = mails.id ORDER BY name LIKE '%.eml' DESC LIMIT 1) \
+  (SELECT name FROM kept WHERE kept.mail = mails.id AND name LIKE '%.eml') \
 FROM parts JOIN mails ON mails.id = parts.mail LEFT JOIN reports ON reports.id = parts.report \
 WHERE (parts.outcome IN ('refused', 'untrusted') \
   OR (parts.outcome = 'report' AND (NOT reports.active OR parts.rejected > 0))) \
@@ -66,9 +68,9 @@ impl DatasetReader {
     /// The bytes of a mail that is kept aside, by its name in the list or more digits of it; `None` if there is none.
     ///
     /// # Errors
-    /// What the ledger or the system says.
+    /// [`DatasetError::Ambiguous`], or what the ledger or the system says.
     pub fn quarantined(&self, id: &str) -> Result<Option<Vec<u8>>, DatasetError> {
-        let Some(file) = self.ledger().kept_file(id)? else { return Ok(None) };
+        let Some(file) = self.ledger().kept_mail(id)?.and_then(KeptMail::message) else { return Ok(None) };
         file.read(self.layout()).map(Some)
     }
 }
@@ -89,23 +91,47 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
     })
 }
 
+/// A mail with files in the folder `quarantine`.
+struct KeptMail {
+    id: i64,
+    files: Vec<KeptFile>,
+}
+
+impl KeptMail {
+    /// The mail itself.
+    fn message(self) -> Option<KeptFile> {
+        self.files.into_iter().find(|file| Path::new(&file.name).extension().is_some_and(|end| end == "eml"))
+    }
+}
+
 impl super::Ledger {
-    /// The file of the one mail that is kept aside whose hash begins so.
-    fn kept_file(&self, id: &str) -> Result<Option<KeptFile>, DatasetError> {
-        let is_hash = id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    /// The one mail with something kept aside whose hash begins so.
+    fn kept_mail(&self, id: &str) -> Result<Option<KeptMail>, DatasetError> {
+        let is_hash = (8..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_hash {
             return Ok(None);
         }
-        self.read(|connection| {
+        let ids: Vec<i64> = self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT name, bytes FROM kept WHERE name LIKE ? || '%.eml' ORDER BY name LIMIT 1",
+                    "SELECT id FROM mails WHERE hash BETWEEN unhex(?) AND unhex(?) \
+                     AND EXISTS (SELECT 1 FROM kept WHERE kept.mail = mails.id) LIMIT 2",
                 )?
-                .query_row([id.to_ascii_lowercase()], |row| {
-                    Ok(KeptFile { name: row.get(0)?, bytes: row.get(1)? })
-                })
-                .optional()
-        })
+                .query_map([format!("{id:0<64}"), format!("{id:f<64}")], |row| row.get(0))?
+                .collect()
+        })?;
+        let mail = match ids.as_slice() {
+            [] => return Ok(None),
+            [mail] => *mail,
+            _ => return Err(DatasetError::Ambiguous { id: id.to_owned() }),
+        };
+        let files = self.read(|connection| {
+            connection
+                .prepare_cached("SELECT name, bytes FROM kept WHERE mail = ? ORDER BY name")?
+                .query_map([mail], |row| Ok(KeptFile { name: row.get(0)?, bytes: row.get(1)? }))?
+                .collect()
+        })?;
+        Ok(Some(KeptMail { id: mail, files }))
     }
 }
 
@@ -130,7 +156,7 @@ impl Dataset {
     /// # Errors
     /// See [`commit`](Dataset::commit).
     pub fn retry(&mut self, id: &str, settings: &Settings) -> Result<Option<Committed>, DatasetError> {
-        let Some(file) = self.ledger.kept_file(id)? else { return Ok(None) };
+        let Some(file) = self.ledger.kept_mail(id)?.and_then(KeptMail::message) else { return Ok(None) };
         let bytes = file.read(&self.layout)?;
         let name = file.name;
         let (source, received) = self.ledger.read(|connection| {
@@ -151,16 +177,21 @@ impl Dataset {
         Ok(Some(committed))
     }
 
-    /// Throws the bytes of a mail that is kept aside away; what became of it stays known. Says whether there was one.
+    /// Throws away what is kept aside of a mail; what became of it stays known. Says whether there was anything.
     ///
     /// # Errors
-    /// What the ledger or the system says.
+    /// [`DatasetError::Ambiguous`], or what the ledger or the system says.
     pub fn drop_kept(&mut self, id: &str) -> Result<bool, DatasetError> {
-        let Some(KeptFile { name, .. }) = self.ledger.kept_file(id)? else { return Ok(false) };
-        self.ledger
-            .write(|transaction| transaction.execute("DELETE FROM kept WHERE name = ?", params![name]))?;
+        let Some(mail) = self.ledger.kept_mail(id)? else { return Ok(false) };
+        self.ledger.write(|transaction| {
+            // Where it waits to be deleted, it is the only copy from now on.
+            transaction.execute("DELETE FROM pending WHERE mail = ?", [mail.id])?;
+            transaction.execute("DELETE FROM kept WHERE mail = ?", [mail.id])
+        })?;
         fault::point("dropped");
-        remove_file(&self.layout.quarantine().join(&name))?;
+        for file in mail.files {
+            remove_file(&self.layout.quarantine().join(file.name))?;
+        }
         Ok(true)
     }
 }

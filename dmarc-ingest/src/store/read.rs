@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dmarc_core::arrow::{aggregate, failure, tlsrpt};
 use dmarc_core::findings::{Class, SetAside, tls_observations};
@@ -16,24 +17,16 @@ use super::segment::{self, Reader};
 use crate::collection::{Collected, Inputs};
 use crate::enrich::Host;
 
-/// How often a state is asked for again whose files were replaced before they were open.
-const TRIES: usize = 10;
-/// Rows of a batch that is read.
-const READ_ROWS: usize = 8_192;
+/// How often a state is asked for again whose files were replaced before they were read.
+const TRIES: usize = 20;
+/// How long it is waited then: a commit is somewhere between its transaction and its last file.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A dataset, opened to read. It does not hinder the one that writes.
 #[derive(Debug)]
 pub struct DatasetReader {
     layout: Layout,
     ledger: Ledger,
-}
-
-/// One state of a dataset: whatever is written later is not seen.
-struct State {
-    /// Open files: they stay readable when they are replaced.
-    segments: Vec<(Partition, std::path::PathBuf, File)>,
-    inputs: Inputs,
-    set_aside: Vec<SetAside>,
 }
 
 impl DatasetReader {
@@ -55,18 +48,37 @@ impl DatasetReader {
         &self.ledger
     }
 
-    /// What findings are made from.
+    /// What findings are made from: one state of the dataset, whatever is written meanwhile.
     ///
     /// # Errors
     /// What is wrong with the dataset, see [`DatasetError`].
     pub fn collected(&self) -> Result<Collected, DatasetError> {
-        let State { segments, inputs, set_aside } = self.state()?;
-        let mut collected = Collected { set_aside, inputs, ..Collected::default() };
-        for (partition, path, file) in segments {
-            let reader = segment::read(&path, file, &partition.kind, &[], READ_ROWS)?;
-            collected.read(&partition.kind, &path, reader)?;
-        }
-        Ok(collected)
+        patiently(|| {
+            let (mut collected, list) = self.ledger.snapshot(|connection| {
+                let inputs = inputs(connection)?;
+                let set_aside = set_aside(connection)?;
+                Ok((Collected { set_aside, inputs, ..Collected::default() }, list(connection)?))
+            })?;
+            for (partition, name) in list {
+                let (path, file) = self.open_segment(&partition, &name)?;
+                let reader = segment::read(&path, file, &partition.kind, &[], segment::READ_VALUES)?;
+                collected.read(&partition.kind, &path, reader)?;
+            }
+            Ok(collected)
+        })
+    }
+
+    /// The files that count, with their kind, sorted. A file that is gone when it is opened was replaced: ask again.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn files(&self) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+        let list = self.ledger.snapshot(list)?;
+        let path = |(partition, name): (Partition, String)| {
+            let path = self.layout.partition(&partition).join(name);
+            (partition.kind, path)
+        };
+        Ok(list.into_iter().map(path).collect())
     }
 
     /// What was found out about a host.
@@ -77,39 +89,49 @@ impl DatasetReader {
         self.ledger.host(ip)
     }
 
-    /// A compaction may replace files between the look into the ledger and their opening: then there is a newer state.
-    fn state(&self) -> Result<State, DatasetError> {
-        for _ in 1..TRIES {
-            match self.try_state() {
-                Err(DatasetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                done => return done,
+    /// Opens a segment where it is published or, right after its commit, is to be published from.
+    fn open_segment(&self, partition: &Partition, name: &str) -> Result<(PathBuf, File), DatasetError> {
+        let published = self.layout.partition(partition).join(name);
+        let staged = self.layout.staging().join(name);
+        for path in [&published, &staged] {
+            match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => {
+                    return opened.map(|file| (path.clone(), file)).map_err(|e| DatasetError::io(path, e));
+                }
             }
         }
-        self.try_state().map_err(|error| match error {
-            DatasetError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                DatasetError::damaged(&path, "the ledger has this file and it is not there")
-            }
-            error => error,
-        })
+        let opened = File::open(&published).map_err(|error| DatasetError::io(&published, error))?;
+        Ok((published, opened))
     }
+}
 
-    fn try_state(&self) -> Result<State, DatasetError> {
-        let (list, inputs, set_aside) = self.ledger.snapshot(|connection| {
-            let mut list = Vec::new();
-            for partition in ledger::partitions(connection)? {
-                let segments = ledger::segments(connection, &partition)?;
-                list.extend(segments.into_iter().map(|segment| (partition.clone(), segment.name)));
+/// Files may be replaced between the look into the ledger and their opening: then there is a newer state.
+fn patiently<T>(read: impl Fn() -> Result<T, DatasetError>) -> Result<T, DatasetError> {
+    for _ in 1..TRIES {
+        match read() {
+            Err(DatasetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                std::thread::sleep(PAUSE);
             }
-            Ok((list, inputs(connection)?, set_aside(connection)?))
-        })?;
-        let mut segments = Vec::new();
-        for (partition, name) in list {
-            let path = self.layout.partition(&partition).join(name);
-            let file = File::open(&path).map_err(|error| DatasetError::io(&path, error))?;
-            segments.push((partition, path, file));
+            done => return done,
         }
-        Ok(State { segments, inputs, set_aside })
     }
+    read().map_err(|error| match error {
+        DatasetError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
+            DatasetError::damaged(&path, "the ledger has this file and it is not there")
+        }
+        error => error,
+    })
+}
+
+/// The segments that count.
+fn list(connection: &Connection) -> rusqlite::Result<Vec<(Partition, String)>> {
+    let mut list = Vec::new();
+    for partition in ledger::partitions(connection)? {
+        let segments = ledger::segments(connection, &partition)?;
+        list.extend(segments.into_iter().map(|segment| (partition.clone(), segment.name)));
+    }
+    Ok(list)
 }
 
 impl Collected {

@@ -44,7 +44,7 @@ impl Writer<'_> {
             .insert(params![
                 arrival.hash.as_slice(),
                 arrival.source,
-                arrival.size,
+                super::rows::total([arrival.size]),
                 info.and_then(|info| info.from_domain.as_deref()),
                 info.and_then(|info| info.message_id.as_deref()),
                 info.and_then(|info| info.date),
@@ -123,24 +123,28 @@ impl Writer<'_> {
     }
 
     /// A place that waits for its acknowledgement.
-    pub(super) fn pending(&self, place: &Place) -> rusqlite::Result<()> {
+    pub(super) fn pending(&self, place: &Place, mail: i64) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached("INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?)")?
-            .execute(params![place.mailbox, place.folder, place.uid_validity, place.uid])?;
+            .prepare_cached("INSERT OR IGNORE INTO pending VALUES (?, ?, ?, ?, ?)")?
+            .execute(params![place.mailbox, place.folder, place.uid_validity, place.uid, mail])?;
         Ok(())
     }
 
-    /// The same for a mail that was taken in before: if it brought a report, and what could not be stored is kept aside.
+    /// The same for a mail that was taken in before: if it brought a report, and what is in no segment is kept aside.
     pub(super) fn pending_if_settled(&self, place: &Place, hash: &[u8; 32]) -> rusqlite::Result<()> {
-        let settled: bool = self
+        let settled = self
             .transaction
             .prepare_cached(
-                "SELECT count(*) > 0 AND (sum(parts.outcome IN ('refused', 'untrusted')) = 0 \
-                   OR EXISTS (SELECT 1 FROM kept WHERE kept.mail = mails.id)) \
-                 FROM mails JOIN parts ON parts.mail = mails.id WHERE mails.hash = ? AND parts.outcome <> 'other'",
+                "SELECT mails.id FROM mails JOIN parts ON parts.mail = mails.id \
+                   LEFT JOIN reports ON reports.id = parts.report \
+                 WHERE mails.hash = ? AND parts.outcome <> 'other' GROUP BY mails.id \
+                 HAVING NOT max(parts.outcome IN ('refused', 'untrusted') \
+                     OR (parts.outcome = 'report' AND (reports.active = 0 OR parts.rejected > 0))) \
+                   OR EXISTS (SELECT 1 FROM kept WHERE kept.mail = mails.id AND name LIKE '%.eml')",
             )?
-            .query_row([hash.as_slice()], |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or_default()))?;
-        if settled { self.pending(place) } else { Ok(()) }
+            .query_row([hash.as_slice()], |row| row.get(0))
+            .optional()?;
+        settled.map_or(Ok(()), |mail| self.pending(place, mail))
     }
 
     pub(super) fn segments(&self, staged: &Staged) -> rusqlite::Result<()> {

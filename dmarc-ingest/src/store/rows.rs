@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::builder::StringDictionaryBuilder;
+use arrow_array::builder::{ArrayBuilder as _, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
@@ -25,6 +25,8 @@ const BATCH_ROWS: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Addition {
     pub(super) key: String,
+    /// Where its rows go: where those of a copy are, if there are any.
+    pub(super) partition: Partition,
     pub(super) report: Report<'static>,
     pub(super) origin: String,
     pub(super) trust: Trust,
@@ -108,21 +110,22 @@ fn with_key(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Turns reports into batches of rows, partition by partition.
-pub(super) fn batches(additions: Vec<Addition>) -> Result<BTreeMap<Partition, Vec<RecordBatch>>, ArrowError> {
+/// Reports by partition.
+pub(super) fn by_partition(additions: Vec<Addition>) -> BTreeMap<Partition, Vec<Addition>> {
     let mut by_partition: BTreeMap<Partition, Vec<Addition>> = BTreeMap::new();
     for addition in additions {
-        by_partition.entry(partition(&addition.report)).or_default().push(addition);
+        by_partition.entry(addition.partition.clone()).or_default().push(addition);
     }
-    let encode = |(partition, additions): (Partition, Vec<Addition>)| {
-        let batches = match partition.kind.as_str() {
-            "tlsrpt" => tls(additions),
-            "failure" => failures(additions),
-            _ => aggregate(additions),
-        };
-        Ok((partition, batches?))
-    };
-    by_partition.into_iter().map(encode).collect()
+    by_partition
+}
+
+/// Turns reports of a kind into batches of rows.
+pub(super) fn batches(kind: &str, additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
+    match kind {
+        "tlsrpt" => tls(additions),
+        "failure" => failures(additions),
+        _ => aggregate(additions),
+    }
 }
 
 /// A row with what it is sorted by.
@@ -135,7 +138,7 @@ struct Row {
 
 fn aggregate(additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut rows = Vec::new();
-    for Addition { key, report, origin, trust, message, received } in additions {
+    for Addition { key, report, origin, trust, message, received, .. } in additions {
         let Report::Aggregate(report) = report else { continue };
         for (index, record) in flatten(*report, origin, trust).into_iter().enumerate() {
             let ip = record.source_ip.map(|ip| ip.to_string()).unwrap_or_default();
@@ -145,20 +148,12 @@ fn aggregate(additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
     }
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|a, b| rows.get(*a).map(|row| &row.order).cmp(&rows.get(*b).map(|row| &row.order)));
-    let mut batches = Vec::new();
-    let mut builder = AggregateBuilder::new();
-    let mut keys = Keys::default();
+    let mut batches = Batches::new(AggregateBuilder::new());
     for row in order.into_iter().filter_map(|at| rows.get(at)) {
-        builder.append(&row.record, &mail(row.message.as_deref(), row.received))?;
-        keys.append(&row.order.2, builder.len());
-        if builder.len() >= BATCH_ROWS {
-            batches.push(keys.finish(&builder.finish()?)?);
-        }
+        batches.builder.append(&row.record, &mail(row.message.as_deref(), row.received))?;
+        batches.appended(&row.order.2)?;
     }
-    if !builder.is_empty() {
-        batches.push(keys.finish(&builder.finish()?)?);
-    }
-    Ok(batches)
+    batches.finish()
 }
 
 fn tls(mut additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
@@ -169,21 +164,13 @@ fn tls(mut additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
         };
         (domain, addition.key.clone())
     });
-    let mut builder = TlsBuilder::new();
-    let mut keys = Keys::default();
-    let mut batches = Vec::new();
+    let mut batches = Batches::new(TlsBuilder::new());
     for addition in &additions {
         let Report::Tls(report) = &addition.report else { continue };
-        builder.append(report, &provenance(addition))?;
-        keys.append(&addition.key, builder.len());
-        if builder.len() >= BATCH_ROWS {
-            batches.push(keys.finish(&builder.finish()?)?);
-        }
+        batches.builder.append(report, &provenance(addition))?;
+        batches.appended(&addition.key)?;
     }
-    if !builder.is_empty() {
-        batches.push(keys.finish(&builder.finish()?)?);
-    }
-    Ok(batches)
+    batches.finish()
 }
 
 fn failures(mut additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError> {
@@ -195,21 +182,13 @@ fn failures(mut additions: Vec<Addition>) -> Result<Vec<RecordBatch>, ArrowError
         ),
         _ => (None, None, addition.key.clone()),
     });
-    let mut builder = FailureBuilder::new();
-    let mut keys = Keys::default();
-    let mut batches = Vec::new();
+    let mut batches = Batches::new(FailureBuilder::new());
     for addition in &additions {
         let Report::Failure(report) = &addition.report else { continue };
-        builder.append(report, &provenance(addition))?;
-        keys.append(&addition.key, builder.len());
-        if builder.len() >= BATCH_ROWS {
-            batches.push(keys.finish(&builder.finish()?)?);
-        }
+        batches.builder.append(report, &provenance(addition))?;
+        batches.appended(&addition.key)?;
     }
-    if !builder.is_empty() {
-        batches.push(keys.finish(&builder.finish()?)?);
-    }
-    Ok(batches)
+    batches.finish()
 }
 
 fn mail(message: Option<&MessageInfo>, received: Option<i64>) -> Mail<'_> {
@@ -223,26 +202,63 @@ fn provenance(addition: &Addition) -> Provenance<'_> {
     Provenance::new(&addition.origin, addition.trust, mail)
 }
 
-/// The column [`REPORT_KEY`] of a batch that is being built.
-#[derive(Default)]
-struct Keys {
-    column: StringDictionaryBuilder<Int32Type>,
-    rows: usize,
+/// What builds the columns of one kind.
+trait Builder {
+    /// Rows so far.
+    fn rows(&self) -> usize;
+
+    /// Gives them out.
+    fn batch(&mut self) -> Result<RecordBatch, ArrowError>;
 }
 
-impl Keys {
-    /// Gives all rows up to `rows` that have none this key.
-    fn append(&mut self, key: &str, rows: usize) {
-        for _ in self.rows..rows {
-            self.column.append_value(key);
-        }
-        self.rows = rows;
+macro_rules! builders {
+    ($($name:ident),+) => {
+        $(impl Builder for $name {
+            fn rows(&self) -> usize {
+                self.len()
+            }
+
+            fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
+                self.finish()
+            }
+        })+
+    };
+}
+
+builders!(AggregateBuilder, TlsBuilder, FailureBuilder);
+
+/// Batches of rows, with the column [`REPORT_KEY`] behind the others.
+struct Batches<B> {
+    builder: B,
+    keys: StringDictionaryBuilder<Int32Type>,
+    done: Vec<RecordBatch>,
+}
+
+impl<B: Builder> Batches<B> {
+    fn new(builder: B) -> Self {
+        Self { builder, keys: StringDictionaryBuilder::new(), done: Vec::new() }
     }
 
-    fn finish(&mut self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        self.rows = 0;
+    /// Gives this key to all rows that have none.
+    fn appended(&mut self, key: &str) -> Result<(), ArrowError> {
+        for _ in self.keys.len()..self.builder.rows() {
+            self.keys.append_value(key);
+        }
+        if self.builder.rows() >= BATCH_ROWS { self.end() } else { Ok(()) }
+    }
+
+    fn end(&mut self) -> Result<(), ArrowError> {
+        let batch = self.builder.batch()?;
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-        columns.push(Arc::new(self.column.finish()));
-        RecordBatch::try_new(with_key(batch.schema_ref()), columns)
+        columns.push(Arc::new(self.keys.finish()));
+        self.done.push(RecordBatch::try_new(with_key(batch.schema_ref()), columns)?);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<RecordBatch>, ArrowError> {
+        if self.builder.rows() > 0 {
+            self.end()?;
+        }
+        Ok(self.done)
     }
 }

@@ -71,6 +71,7 @@ CREATE TABLE cursors (
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE pending (
   mailbox TEXT NOT NULL, folder TEXT NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL,
+  mail INTEGER NOT NULL REFERENCES mails,
   PRIMARY KEY (mailbox, folder, uid_validity, uid)
 ) WITHOUT ROWID, STRICT;
 

@@ -10,7 +10,7 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 
 use super::error::DatasetError;
@@ -21,8 +21,12 @@ use super::rows::{REPORT_KEY, Size, counted, schema, total};
 
 /// Rows of a row group: what a reader that wants one domain can pass over.
 const GROUP_ROWS: usize = 131_072;
-/// Rows of a batch that is read.
+/// The most bytes of a row group, encoded: what a writer holds.
+const GROUP_BYTES: usize = 32 << 20;
+/// Rows of a batch that is read, at most.
 const READ_ROWS: usize = 8_192;
+/// Values in a batch that is read, about: a hostile report may have thousands in a row, and each takes some bytes of memory.
+pub(super) const READ_VALUES: u64 = 1 << 20;
 
 /// Writes a segment to `staging` and makes its content durable; nothing if there are no rows.
 pub(super) fn write(
@@ -66,6 +70,7 @@ fn properties(kind: &str) -> parquet::errors::Result<WriterProperties> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_key_value_metadata(Some(metadata.collect()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
         .build())
 }
 
@@ -83,7 +88,15 @@ fn fault_of(path: &Path, error: parquet::errors::ParquetError) -> DatasetError {
 /// The rows of a segment, batch by batch.
 pub(super) struct Reader {
     path: std::path::PathBuf,
+    values_a_row: u64,
     batches: ParquetRecordBatchReader,
+}
+
+impl Reader {
+    /// How many values a row has, on average.
+    pub(super) fn values_a_row(&self) -> u64 {
+        self.values_a_row
+    }
 }
 
 impl Iterator for Reader {
@@ -94,13 +107,14 @@ impl Iterator for Reader {
     }
 }
 
-/// Opens a segment of a kind, of which only these columns are wanted; all of them if none is named.
+/// Opens a segment of a kind, of which only these columns are wanted (all of them if none is named), to be read in batches of
+/// about so many values.
 pub(super) fn read(
     path: &Path,
     file: File,
     kind: &str,
     columns: &[&str],
-    batch_rows: usize,
+    values: u64,
 ) -> Result<Reader, DatasetError> {
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| DatasetError::rows(path, error))?;
@@ -113,6 +127,11 @@ pub(super) fn read(
             _ => DatasetError::rows(path, error),
         }
     })?;
+    let groups = builder.metadata().row_groups();
+    let all_values: i64 =
+        groups.iter().flat_map(RowGroupMetaData::columns).map(ColumnChunkMetaData::num_values).sum();
+    let rows: i64 = groups.iter().map(RowGroupMetaData::num_rows).sum();
+    let values_a_row = u64::try_from(all_values / rows.max(1)).unwrap_or_default().max(1);
     let mask = if columns.is_empty() {
         ProjectionMask::all()
     } else {
@@ -120,16 +139,21 @@ pub(super) fn read(
     };
     let batches = builder
         .with_projection(mask)
-        .with_batch_size(batch_rows)
+        .with_batch_size(rows_of(values, values_a_row))
         .build()
         .map_err(|error| DatasetError::rows(path, error))?;
-    Ok(Reader { path: path.to_owned(), batches })
+    Ok(Reader { path: path.to_owned(), values_a_row, batches })
+}
+
+/// How many rows have about so many values.
+pub(super) fn rows_of(values: u64, values_a_row: u64) -> usize {
+    usize::try_from(values / values_a_row.max(1)).unwrap_or(READ_ROWS).clamp(1, READ_ROWS)
 }
 
 /// Opens a segment by its path, all columns of it.
 pub(super) fn open(path: &Path, kind: &str) -> Result<Reader, DatasetError> {
     let file = File::open(path).map_err(|error| DatasetError::io(path, error))?;
-    read(path, file, kind, &[], READ_ROWS)
+    read(path, file, kind, &[], READ_VALUES)
 }
 
 /// What a segment has of each report.
@@ -137,7 +161,7 @@ pub(super) fn sizes(path: &Path, kind: &str) -> Result<BTreeMap<String, Size>, D
     let file = File::open(path).map_err(|error| DatasetError::io(path, error))?;
     let columns: Vec<&str> = counted(kind).iter().copied().chain([REPORT_KEY]).collect();
     let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
-    for batch in read(path, file, kind, &columns, READ_ROWS)? {
+    for batch in read(path, file, kind, &columns, READ_VALUES)? {
         let batch = batch?;
         let keys = keys(path, &batch)?;
         for (row, key) in keys.iter().enumerate() {

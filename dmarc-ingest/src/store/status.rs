@@ -54,7 +54,7 @@ impl DatasetReader {
                 bytes: number("SELECT coalesce(sum(bytes), 0) FROM segments")?,
                 kept: number("SELECT count(*) FROM kept")?,
                 period: connection.query_row(
-                    "SELECT min(begin), max(\"end\") FROM reports WHERE active = 1",
+                    "SELECT min(begin), max(\"end\") FROM reports WHERE active = 1 AND \"end\" <> 0",
                     [],
                     |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?)),
                 )?,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::secret::SecretError;
+use crate::text::is_unsafe;
 
 /// What went wrong with one mailbox. It never holds a secret, and text of a server in it is neutralised.
 #[derive(Debug)]
@@ -193,20 +194,12 @@ impl Error for ImapError {
 /// Text of a server for a message: one short line without control characters.
 pub(super) fn neutral(text: &str) -> String {
     const MOST: usize = 200;
-    let mut shown: String = text
-        .chars()
-        .take(MOST)
-        .map(|c| if c.is_control() || is_bidirectional(c) { '\u{fffd}' } else { c })
-        .collect();
+    let mut shown: String =
+        text.chars().take(MOST).map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(MOST).is_some() {
         shown.push('…');
     }
     if shown.trim().is_empty() { "no reason given".to_owned() } else { shown.trim().to_owned() }
-}
-
-/// Characters that reorder what stands around them.
-fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
