@@ -182,6 +182,12 @@ mod tests {
     }
 
     #[test]
+    fn calls_a_name_that_is_too_short_wrong_use() {
+        let error = dmarc_ingest::store::DatasetError::Ambiguous { id: "01234567".to_owned() };
+        assert_eq!(report(&error.into()).0, 2);
+    }
+
+    #[test]
     fn calls_a_broken_configuration_wrong_use() {
         let path = std::path::Path::new("dmarc.toml");
         let error = dmarc_ingest::Config::parse("[owner]\ndomain = []", path).unwrap_err();

@@ -135,6 +135,16 @@ fn takes_a_mailbox_in_cares_for_it_and_forgets_it() {
     );
     assert_eq!(data.ok(&["dataset", "verify"]), agreed);
 
+    let mut segments = data.segments();
+    segments.sort_unstable();
+    let listed = |arguments: &[&str]| -> Vec<PathBuf> {
+        data.ok(&[&["dataset", "files"], arguments].concat()).lines().map(PathBuf::from).collect()
+    };
+    assert_eq!(listed(&[]), segments);
+    segments.retain(|path| path.to_str().unwrap().contains("/kind=tlsrpt/"));
+    assert!(!segments.is_empty());
+    assert_eq!(listed(&["--kind", "tlsrpt"]), segments);
+
     let before = data.json(&["dataset", "verify", "--json"]);
     let compacted = data.json(&["dataset", "compact", "--json"]);
     assert_eq!((&compacted["schema"], &compacted["after"]), (&Value::from(1), &Value::from(3)));

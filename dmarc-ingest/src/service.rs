@@ -296,9 +296,21 @@ impl Service {
     fn compact_now_and_then(&self, listener: &dyn Listener) {
         self.stop.sleep(FIRST_COMPACTION.min(self.compact_every));
         while !self.stop.is_set() {
-            listener.compacted(&lock(&self.dataset).compact(SMALL_SEGMENTS));
+            listener.compacted(&self.compact());
             self.stop.sleep(self.compact_every);
         }
+    }
+
+    /// Merges small segments. Mail is taken in between two merges, and whoever asks to stop waits for one at most.
+    ///
+    /// # Errors
+    /// See [`Dataset::compact`].
+    pub fn compact(&self) -> Result<Compacted, DatasetError> {
+        let before = lock(&self.dataset).totals()?.segments;
+        while !self.stop.is_set() && lock(&self.dataset).compact_some(SMALL_SEGMENTS)? {
+            thread::yield_now();
+        }
+        Ok(Compacted { before, after: lock(&self.dataset).totals()?.segments })
     }
 
     fn look_up_now_and_then(&self, listener: &dyn Listener) {

@@ -1,5 +1,7 @@
 //! `dmarc dataset`: the state of the dataset, and care for it.
 
+use std::path::Path;
+
 use dmarc_ingest::store::{Dataset, DatasetReader, Status, Verified};
 
 use crate::Output;
@@ -23,6 +25,14 @@ pub(crate) struct Options {
 enum Verb {
     /// Show what is in it
     Status(At),
+    /// Show the files of rows that count now, one path a line
+    Files {
+        /// Only reports of this kind
+        #[arg(long, value_parser = ["aggregate", "failure", "tlsrpt"])]
+        kind: Option<String>,
+        #[command(flatten)]
+        setup: Setup,
+    },
     /// Read everything and compare: ledger, segments and files
     Verify(At),
     /// Merge small segments into large ones, month by month
@@ -59,6 +69,7 @@ impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         match self.verb {
             Verb::Status(at) => at.status(output),
+            Verb::Files { kind, setup } => files(kind.as_deref(), &setup, output),
             Verb::Verify(at) => at.verify(output),
             Verb::Compact(at) => at.compact(output),
             Verb::Erase { before, at } => at.erase(before, output),
@@ -125,6 +136,18 @@ impl At {
             count => Err(CommandError::new(Kind::Dataset, anyhow::anyhow!("{count} things do not agree"))),
         }
     }
+}
+
+/// Paths as they are: for programs that open them.
+fn files(kind: Option<&str>, setup: &Setup, output: &mut Output<'_>) -> Result<(), CommandError> {
+    let mut files = setup.reader(&setup.config()?)?.files()?;
+    files.retain(|(of, _)| kind.is_none_or(|kind| kind == of));
+    files.sort_unstable();
+    let line = |path: &Path| {
+        output.out.write_all(path.as_os_str().as_encoded_bytes())?;
+        output.out.write_all(b"\n")
+    };
+    files.iter().map(|(_, path)| path.as_path()).try_for_each(line).map_err(CommandError::output)
 }
 
 /// The status with the schema of the output, where it has the version of the dataset under the same name.

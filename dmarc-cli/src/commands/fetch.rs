@@ -1,10 +1,8 @@
 //! `dmarc fetch`: one pass over the mailboxes, then the end. For cron.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use dmarc_ingest::IngestError;
-use dmarc_ingest::service::SMALL_SEGMENTS;
 
 use crate::Output;
 use crate::commands::setup::{Setup, accounts, service};
@@ -47,8 +45,7 @@ impl Options {
         let is_sound = failures.iter().all(|failure| failure.kind() != Kind::Dataset);
         if !self.dry_run && is_sound {
             failures.extend(service.look_up_hosts(&intake, HOSTS_TIME).err().map(CommandError::from));
-            let dataset = service.dataset.get_mut().unwrap_or_else(PoisonError::into_inner);
-            failures.extend(dataset.compact(SMALL_SEGMENTS).err().map(CommandError::from));
+            failures.extend(service.compact().err().map(CommandError::from));
         }
         // What was taken in is said first, and then everything that was not.
         failures.extend(intake.finish(output).err());

@@ -119,7 +119,7 @@ impl From<DatasetError> for CommandError {
     fn from(error: DatasetError) -> Self {
         let kind = if error.is_damage() {
             Kind::Dataset
-        } else if matches!(error, DatasetError::Missing { .. }) {
+        } else if matches!(error, DatasetError::Missing { .. } | DatasetError::Ambiguous { .. }) {
             Kind::Usage
         } else {
             Kind::Unreachable
