@@ -86,3 +86,15 @@ fn answer(usage: &clap::Error, output: &mut Output<'_>) -> Result<(), CommandErr
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explains_every_exit_code() {
+        for kind in [Kind::Usage, Kind::Refused, Kind::Unreachable, Kind::Dataset, Kind::Bug] {
+            assert!(EXIT_CODES.contains(&format!("\n{:>3}  ", kind.code())), "{kind:?}");
+        }
+    }
+}

@@ -8,11 +8,14 @@ impl Record {
     /// `text` if it is a record of this `version`; other text records stand at the same name and mean nothing.
     pub(super) fn parse(text: &[u8], version: &str) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
-        let tags = text.split(';').filter_map(|tag| tag.split_once('='));
-        let tags: Vec<_> =
-            tags.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect();
-        let is_first = tags.first().is_some_and(|(name, value)| name == "v" && value == version);
-        is_first.then_some(Self(tags))
+        let tag = |tag: &str| {
+            let (name, value) = tag.split_once('=')?;
+            Some((name.trim().to_owned(), value.trim().to_owned()))
+        };
+        // The version stands first: before anything that is no tag, too.
+        let (name, value) = text.split(';').next().and_then(tag)?;
+        let is_version = name == "v" && value == version;
+        is_version.then(|| Self(text.split(';').filter_map(tag).collect()))
     }
 
     /// The value of a tag.
