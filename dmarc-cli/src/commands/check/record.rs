@@ -8,11 +8,13 @@ impl Record {
     /// `text` if it is a record of this `version`; other text records stand at the same name and mean nothing.
     pub(super) fn parse(text: &[u8], version: &str) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
-        let tags = text.split(';').filter_map(|tag| tag.split_once('='));
-        let tags: Vec<_> =
-            tags.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect();
-        let is_first = tags.first().is_some_and(|(name, value)| name == "v" && value == version);
-        is_first.then_some(Self(tags))
+        let mut tags = text.split(';').map(|tag| {
+            let (name, value) = tag.split_once('=')?;
+            Some((name.trim().to_owned(), value.trim().to_owned()))
+        });
+        // The version is the first tag, or it is none.
+        let first = tags.next()?.filter(|(name, value)| name == "v" && value == version)?;
+        Some(Self(std::iter::once(first).chain(tags.flatten()).collect()))
     }
 
     /// The value of a tag.
