@@ -13,8 +13,10 @@
 //! [`publish`] makes the folders agree with the ledger, after a commit as after a crash. Files are named by their content
 //! and never changed.
 //!
-//! Whoever reads from outside may list `records` at any time: rows of a month are added by renaming one file into its
-//! folder, and replaced by exchanging the whole folder, so that no listing ever shows a row twice or misses one.
+//! Whoever reads from outside may list `records` at any time: rows are added by renaming one file into its folder, and no
+//! listing ever shows a row twice. When segments are merged, the whole folder is exchanged at once; a listing under way at that
+//! moment may miss files of it. Who must be exact then takes the list of files from the ledger
+//! ([`DatasetReader::files`], `dmarc dataset files`), and asks again when a file is gone.
 
 mod commit;
 mod compact;

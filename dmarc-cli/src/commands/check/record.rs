@@ -8,14 +8,13 @@ impl Record {
     /// `text` if it is a record of this `version`; other text records stand at the same name and mean nothing.
     pub(super) fn parse(text: &[u8], version: &str) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
-        let tag = |tag: &str| {
+        let mut tags = text.split(';').map(|tag| {
             let (name, value) = tag.split_once('=')?;
             Some((name.trim().to_owned(), value.trim().to_owned()))
-        };
-        // The version stands first: before anything that is no tag, too.
-        let (name, value) = text.split(';').next().and_then(tag)?;
-        let is_version = name == "v" && value == version;
-        is_version.then(|| Self(text.split(';').filter_map(tag).collect()))
+        });
+        // The version is the first tag, or it is none.
+        let first = tags.next()?.filter(|(name, value)| name == "v" && value == version)?;
+        Some(Self(std::iter::once(first).chain(tags.flatten()).collect()))
     }
 
     /// The value of a tag.
