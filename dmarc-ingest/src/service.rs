@@ -1,4 +1,4 @@
-//! Mailboxes into a dataset: once ([`fetch`]), or for ever ([`Service::run`]).
+//! Mailboxes into a dataset: once ([`Service::fetch`]), or for ever ([`Service::run`]).
 //!
 //! Each mailbox has a thread, for the protocol is spoken in blocking calls; the dataset is behind one lock, which is held
 //! for a commit and not while mail is fetched or read. Whatever fails, a mailbox is dropped, and connected again after a

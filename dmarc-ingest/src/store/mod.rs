@@ -9,8 +9,8 @@
 //! DIR/lock                                                  held by the one that writes
 //! ```
 //!
-//! *The ledger is the truth.* A transaction of it is the moment in which mail counts; [`commit`] has the order of steps, and
-//! [`publish`] makes the folders agree with the ledger, after a commit as after a crash. Files are named by their content
+//! *The ledger is the truth.* A transaction of it is the moment in which mail counts; `commit.rs` has the order of steps, and
+//! `publish.rs` makes the folders agree with the ledger, after a commit as after a crash. Files are named by their content
 //! and never changed.
 //!
 //! Whoever reads from outside may list `records` at any time: rows are added by renaming one file into its folder, and no
