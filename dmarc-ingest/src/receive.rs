@@ -10,6 +10,7 @@ use crate::authenticate::{self, DkimVerdict};
 use crate::config::Owner;
 use crate::ingest::Settings;
 use crate::source::{Content, Message, Place};
+use crate::text::chain;
 use crate::verdict::{Verdict, verdict};
 
 /// A message that arrived.
@@ -144,12 +145,6 @@ impl Arrival {
         };
         Part { part, found }
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

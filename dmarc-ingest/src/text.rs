@@ -1,4 +1,6 @@
-//! Text of strangers: which characters of it may be shown.
+//! Text for people: which characters of strangers may be shown, and what an error says in full.
+
+use std::error::Error;
 
 /// Whether a character can drive a terminal, turn or break the line, or cannot be seen.
 pub fn is_unsafe(c: char) -> bool {
@@ -17,4 +19,10 @@ pub fn is_unsafe(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}' => true,
         _ => c.is_control(),
     }
+}
+
+/// An error with all its causes, on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -11,6 +11,7 @@ mod record;
 
 use std::io;
 
+use dmarc_ingest::text::chain;
 use dmarc_ingest::{Config, Hosts};
 use serde::Serialize;
 
@@ -194,12 +195,6 @@ impl Line {
             None => Ok(()),
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

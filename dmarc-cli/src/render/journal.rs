@@ -9,7 +9,7 @@ use dmarc_ingest::service::Listener;
 use dmarc_ingest::store::{Committed, Compacted, Dataset, DatasetError, Totals};
 use dmarc_ingest::{IngestError, Received, SourceError};
 
-use super::trouble::chain;
+use dmarc_ingest::text::chain;
 
 /// Hears what the service does, logs it and counts it.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! What went wrong during a run, said once at its end.
 
-use std::error::Error as StdError;
 use std::io::{self, Write};
 
 use dmarc_core::{Found, Outcome, Report};
+use dmarc_ingest::text::chain;
 use dmarc_ingest::{MailOutcome, SourceError};
 
 use super::text::Neutral;
@@ -153,12 +153,6 @@ fn named(source: &str, part: &str, reason: &str) -> String {
     let gap = if part.is_empty() { "" } else { " " };
     let (source, part) = (Neutral::new(source, WIDTH), Neutral::new(part, WIDTH));
     format!("{source}{gap}{part}: {}", Neutral::new(reason, WIDTH))
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

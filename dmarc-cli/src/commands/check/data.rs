@@ -7,9 +7,10 @@ use std::path::Path;
 
 use dmarc_core::time::rfc3339;
 use dmarc_ingest::store::{DatasetError, DatasetReader, Status};
+use dmarc_ingest::text::chain;
 use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with, statvfs};
 
-use super::{Line, chain};
+use super::Line;
 use crate::error::Kind;
 
 /// Less free room than this, in bytes, is worth a word.
