@@ -198,6 +198,23 @@ pub struct DomainSummary {
     pub reports: u64,
     /// Different reporters.
     pub reporters: u64,
+    /// The same by day, sorted; days without a record are left out.
+    pub days: Vec<DayTotals>,
+}
+
+/// Messages of one day: of the reports whose period has its middle in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct DayTotals {
+    /// Days since the Unix epoch, UTC.
+    pub day: i64,
+    /// Messages that passed DMARC.
+    pub dmarc_pass: u64,
+    /// Messages that failed DMARC.
+    pub dmarc_fail: u64,
+    /// Messages that failed and were neither quarantined nor rejected.
+    pub delivered_failing: u64,
 }
 
 /// Finds who sends as the domains of `input`. The same input in any order gives the same findings.
@@ -250,8 +267,10 @@ fn summarize(domain: &str, records: &[&FlatRecord]) -> DomainSummary {
     let mut summary = DomainSummary { domain: domain.to_owned(), ..DomainSummary::default() };
     let mut reports = BTreeSet::new();
     let mut reporters = BTreeSet::new();
+    let mut days: BTreeMap<i64, DayTotals> = BTreeMap::new();
     for record in records {
         let count = record.message_count;
+        days.entry(record.report.period.day()).or_default().add(record);
         let result = if record.is_pass() { &mut summary.dmarc_pass } else { &mut summary.dmarc_fail };
         *result = result.saturating_add(count);
         summary.messages = summary.messages.saturating_add(count);
@@ -264,7 +283,19 @@ fn summarize(domain: &str, records: &[&FlatRecord]) -> DomainSummary {
     }
     summary.reports = reports.len() as u64;
     summary.reporters = reporters.len() as u64;
+    summary.days = days.into_iter().map(|(day, totals)| DayTotals { day, ..totals }).collect();
     summary
+}
+
+impl DayTotals {
+    fn add(&mut self, record: &FlatRecord) {
+        let count = record.message_count;
+        let result = if record.is_pass() { &mut self.dmarc_pass } else { &mut self.dmarc_fail };
+        *result = result.saturating_add(count);
+        if !record.is_pass() && record.is_delivered {
+            self.delivered_failing = self.delivered_failing.saturating_add(count);
+        }
+    }
 }
 
 fn period(input: &Input<'_>) -> Option<(i64, i64)> {
