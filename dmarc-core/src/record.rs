@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::domain::Domain;
+use crate::domain::{Domain, is_at_or_below};
 use crate::evaluate::evaluate;
 use crate::model::AggregateReport;
 use crate::model::aggregate::{
@@ -57,6 +57,36 @@ pub struct ReportFacts {
     pub policy_published: PolicyPublished<'static>,
     /// How far the mail is known to be genuine.
     pub trust: Trust,
+}
+
+/// Which records are looked at; all of them by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Selection {
+    /// Only those about these policy domains and what is below them, in normal form. Default: all.
+    pub domains: Vec<String>,
+    /// Only those of reports whose period has its middle at or behind this: seconds since the Unix epoch, UTC. Default: no bound.
+    pub since: Option<i64>,
+    /// Only those of reports whose period has its middle before this: seconds since the Unix epoch, UTC. Default: no bound.
+    pub until: Option<i64>,
+}
+
+impl Selection {
+    /// Whether records about this policy domain are looked at.
+    pub fn has_domain(&self, policy_domain: &str) -> bool {
+        self.domains.is_empty() || self.domains.iter().any(|domain| is_at_or_below(policy_domain, domain))
+    }
+
+    /// Whether records of a report of this period are looked at: the middle of it decides.
+    pub fn has_period(&self, period: DateRange) -> bool {
+        let middle = period.begin.midpoint(period.end);
+        self.since.is_none_or(|since| middle >= since) && self.until.is_none_or(|until| middle < until)
+    }
+
+    /// Whether a record is looked at.
+    pub fn has(&self, record: &FlatRecord) -> bool {
+        self.has_domain(&record.report.policy_domain) && self.has_period(record.report.period)
+    }
 }
 
 /// One record of an aggregate report, evaluated.

@@ -7,7 +7,7 @@
 //! | what counts, and what is kept aside | [`store`] |
 //! | is the mail that brought a report genuine | [`authenticate`] |
 //! | mailboxes, once or for ever | [`service`] |
-//! | what the owner says of himself | [`config`], [`secret`] |
+//! | what the owner says of himself | [`config`], [`secret`], [`decisions`] |
 //! | what was found out about hosts | [`enrich`] |
 //! | questions to DNS, bounded | [`dns`] |
 //! | what an operator sees of the service | [`events`], [`metrics`], [`health`], [`systemd`] |
@@ -30,6 +30,7 @@
 pub mod authenticate;
 pub mod collection;
 pub mod config;
+pub mod decisions;
 pub mod dns;
 pub mod enrich;
 pub mod events;
@@ -49,6 +50,7 @@ mod verdict;
 pub use authenticate::{Trust, judge};
 pub use collection::{Collected, Collection, Inputs, host_facts};
 pub use config::{Config, ConfigError};
+pub use decisions::{DecisionsError, load_decisions};
 pub use enrich::{Host, Hosts, HostsError};
 pub use ingest::{IngestError, Observer, Received, Settings, ingest};
 pub use pipeline::{MailOutcome, outcomes};

@@ -81,7 +81,7 @@ use crate::model::aggregate::{
 use crate::model::auth::{DkimResultCode, SpfResultCode};
 use crate::record::{FlatRecord, ReportFacts};
 
-const KIND: &str = "aggregate";
+pub(super) const KIND: &str = "aggregate";
 /// The text columns that all records of a report share, in the order of [`facts_texts`].
 const FACTS: [&str; 16] = [
     "reporter",

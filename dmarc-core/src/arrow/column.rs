@@ -293,6 +293,11 @@ impl<'a, const N: usize> TextColumns<'a, N> {
         std::array::from_fn(|at| self.0.get(at).and_then(|column| column.text(row)))
     }
 
+    /// The numbers of the words of a row, which mean something inside this column only; -1 where it is null.
+    pub(super) fn keys(&self, row: usize) -> [i32; N] {
+        std::array::from_fn(|at| self.0.get(at).and_then(|column| primitive(column.keys, row)).unwrap_or(-1))
+    }
+
     /// Whether two rows hold the same.
     pub(super) fn is_same(&self, row: usize, other: usize) -> bool {
         self.0.iter().all(|column| primitive(column.keys, row) == primitive(column.keys, other))
@@ -356,6 +361,15 @@ impl<'a, const N: usize> TextStructColumn<'a, N> {
 
     pub(super) fn items(&self, row: usize) -> impl Iterator<Item = [Option<&'a str>; N]> {
         self.lists.range(row).map(|at| self.items.row(at))
+    }
+}
+
+impl<const N: usize> TextStructColumn<'_, N> {
+    /// How many items a row has and the numbers of their words, see [`TextColumns::keys`].
+    pub(super) fn push_keys(&self, row: usize, keys: &mut Vec<i32>) {
+        let items = self.lists.range(row);
+        keys.push(i32::try_from(items.len()).unwrap_or(i32::MAX));
+        keys.extend(items.flat_map(|at| self.items.keys(at)));
     }
 }
 

@@ -56,7 +56,10 @@
 pub mod aggregate;
 mod column;
 pub mod failure;
+mod observe;
 pub mod tlsrpt;
+
+pub use observe::OBSERVED_COLUMNS;
 
 use arrow_array::builder::TimestampMicrosecondBuilder;
 use arrow_array::{ArrayRef, RecordBatch};

@@ -5,48 +5,106 @@ use std::net::IpAddr;
 
 use super::class::{Class, Severity};
 use super::cluster::{Cluster, Judged, judged};
+use super::decision::Decision;
 use super::finding::{Evidence, Finding, Source, id, rows};
-use super::observe::DomainView;
-use super::rules::Verdict;
+use super::novelty::{Novelty, novelty};
+use super::rules::{decided_class, decided_why};
 use super::score::{Score, caps, score};
-use super::{HostName, SetAside, remedy, weights};
+use super::view::DomainView;
+use super::{HostName, SetAside, texts, weights};
 use crate::domain::organizational;
 
 /// Reports named in a finding about reports that were set aside.
 const ASIDE_SHOWN: usize = 10;
 
-/// Class, rule, cluster key and cause; no class where it is still to be scored.
-type GroupKey = (Option<Class>, &'static str, String, String);
+/// What makes streams one finding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct GroupKey {
+    /// `None`: still to be scored.
+    class: Option<Class>,
+    rule: &'static str,
+    cluster: String,
+    cause: String,
+}
+
+impl GroupKey {
+    fn id(&self, domain: &str) -> String {
+        id(self.rule, domain, &self.cluster, &self.cause)
+    }
+}
+
+/// What was concluded about a cluster, before caps.
+struct Conclusion {
+    class: Class,
+    confidence: u8,
+    evidence: Vec<Evidence>,
+    against: Vec<Evidence>,
+}
 
 /// The findings of one domain, in no particular order.
 pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
     let judged = judged(view);
     let passing = passing_hosts(&judged);
-    let mut groups: BTreeMap<GroupKey, Vec<&Judged<'_, '_>>> = BTreeMap::new();
-    for one in &judged {
-        let key = match &one.verdict {
-            Some(verdict) => (Some(verdict.class), verdict.rule, one.key.clone(), verdict.cause.clone()),
-            None => (None, "unauthenticated", one.key.clone(), String::new()),
-        };
-        groups.entry(key).or_default().push(one);
-    }
     let mut insufficient = Vec::new();
     let mut findings = Vec::new();
-    for (key, members) in groups {
+    for (key, members) in groups(&judged) {
         let also_passes = members.iter().any(|one| one.host.ip.is_some_and(|ip| passing.contains(&ip)));
         let cluster = Cluster::new(&members, also_passes);
-        // A cluster is as sure as the least sure of its streams.
-        let verdicts = members.iter().filter_map(|member| member.verdict.as_ref());
-        match verdicts.min_by_key(|verdict| verdict.confidence) {
-            Some(verdict) => findings.push(decided(&key, verdict, &cluster, view)),
-            None => match score(&cluster, view) {
-                score if score.class == Class::Insufficient => insufficient.extend(members),
-                score => findings.push(scored(&key, score, &cluster, view)),
-            },
+        let id = key.id(view.domain);
+        let of_members = members.iter().find_map(|member| member.decision);
+        let decision = of_members.or_else(|| view.decision_about(&id));
+        let conclusion = conclusion(&members, decision.filter(|_| of_members.is_none()), &cluster, view);
+        if conclusion.class == Class::Insufficient {
+            insufficient.extend(members);
+        } else {
+            let finding = finding(id, &key, conclusion, &cluster, view);
+            findings.push(Finding { decision: decision.map(Into::into), ..finding });
         }
     }
     findings.extend(too_little(&insufficient, view));
     findings
+}
+
+/// Streams of one class, rule, source and cause.
+fn groups<'j, 'v, 'r>(judged: &'j [Judged<'v, 'r>]) -> BTreeMap<GroupKey, Vec<&'j Judged<'v, 'r>>> {
+    let mut groups: BTreeMap<GroupKey, Vec<&Judged<'_, '_>>> = BTreeMap::new();
+    for one in judged {
+        let (class, rule, cause) = match &one.verdict {
+            Some(verdict) => (Some(verdict.class), verdict.rule, verdict.cause.clone()),
+            None => (None, "unauthenticated", String::new()),
+        };
+        groups.entry(GroupKey { class, rule, cluster: one.key.clone(), cause }).or_default().push(one);
+    }
+    groups
+}
+
+/// What the operator decided about the finding, or else what the rules say, or else the score.
+fn conclusion(
+    members: &[&Judged<'_, '_>],
+    decision: Option<&Decision>,
+    cluster: &Cluster<'_, '_>,
+    view: &DomainView<'_>,
+) -> Conclusion {
+    let concluded = |class, confidence, why: &str| Conclusion {
+        class,
+        confidence,
+        evidence: vec![Evidence::fact(why)],
+        against: Vec::new(),
+    };
+    if let Some(decision) = decision {
+        let is_pass = members.iter().all(|member| member.stream.signals.is_pass());
+        let class = decided_class(decision.status, is_pass);
+        return concluded(class, weights::DECIDED, decided_why(decision.status));
+    }
+    // A cluster is as sure as the least sure of its streams.
+    let verdicts = members.iter().filter_map(|member| member.verdict.as_ref());
+    match verdicts.min_by_key(|verdict| verdict.confidence) {
+        Some(verdict) => concluded(verdict.class, verdict.confidence, verdict.why),
+        None => {
+            let Score { class, confidence, raising, lowering } = score(cluster, view);
+            Conclusion { class, confidence, evidence: raising, against: lowering }
+        }
+    }
 }
 
 /// Hosts whose mail is authorized, or passes in good part. A few replayed messages make no host of ours.
@@ -57,25 +115,15 @@ fn passing_hosts(judged: &[Judged<'_, '_>]) -> BTreeSet<IpAddr> {
         let class = one.verdict.as_ref().map(|verdict| verdict.class);
         let (authorized, passed, all) = hosts.entry(ip).or_default();
         *authorized |= class == Some(Class::Authorized);
-        let intact = if class == Some(Class::ForwardedIntact) { one.stream.messages } else { 0 };
+        let messages = one.stream.messages();
+        let intact = if class == Some(Class::ForwardedIntact) { messages } else { 0 };
         *passed = passed.saturating_add(intact);
-        *all = all.saturating_add(one.stream.messages);
+        *all = all.saturating_add(messages);
     }
     let passing = hosts.into_iter().filter(|(_, (authorized, passed, all))| {
         *authorized || weights::is_share(*passed, *all, weights::ALSO_PASSES_PERCENT)
     });
     passing.map(|(ip, _)| ip).collect()
-}
-
-/// The finding of a cluster that a rule decided.
-fn decided(key: &GroupKey, verdict: &Verdict, cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Finding {
-    let evidence = vec![Evidence::fact(verdict.why)];
-    finding(key, verdict.class, verdict.confidence, (evidence, Vec::new()), cluster, view)
-}
-
-/// The finding of a cluster that was scored.
-fn scored(key: &GroupKey, score: Score, cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Finding {
-    finding(key, score.class, score.confidence, (score.raising, score.lowering), cluster, view)
 }
 
 /// One finding for all that is too little to say anything about.
@@ -84,57 +132,80 @@ fn too_little(members: &[&Judged<'_, '_>], view: &DomainView<'_>) -> Option<Find
         return None;
     }
     let cluster = Cluster::new(members, false);
-    let key = (Some(Class::Insufficient), "insufficient", "insufficient".to_owned(), String::new());
-    let evidence =
-        vec![Evidence::fact("each of these sources sent one or two messages, seen in a single report")];
-    let mut finding =
-        finding(&key, Class::Insufficient, weights::TOO_LITTLE, (evidence, Vec::new()), &cluster, view);
+    let class = Class::Insufficient;
+    let key = GroupKey { class: Some(class), rule: "insufficient", cluster: "insufficient".to_owned(), cause: String::new() };
+    let conclusion = Conclusion {
+        class,
+        confidence: weights::TOO_LITTLE,
+        evidence: vec![Evidence::fact("each of these sources sent one or two messages, seen in a single report")],
+        against: Vec::new(),
+    };
+    let mut finding = finding(key.id(view.domain), &key, conclusion, &cluster, view);
     finding.source.name = format!("{} hosts, a few messages each", cluster.hosts.len());
     Some(finding)
 }
 
 fn finding(
+    id: String,
     key: &GroupKey,
-    class: Class,
-    confidence: u8,
-    (mut evidence, mut against): (Vec<Evidence>, Vec<Evidence>),
+    conclusion: Conclusion,
     cluster: &Cluster<'_, '_>,
     view: &DomainView<'_>,
 ) -> Finding {
-    let caps = if class.is_quiet() { Vec::new() } else { caps(cluster, view) };
+    let Conclusion { class, confidence, mut evidence, mut against } = conclusion;
+    // What is decided is as sure as whoever decided it.
+    let is_judged = !class.is_quiet() && confidence < weights::DECIDED;
+    let caps = if is_judged { caps(cluster, view) } else { Vec::new() };
     let confidence = caps.iter().map(|(_, cap)| *cap).fold(confidence, u8::min);
     against.extend(caps.into_iter().map(|(fact, cap)| Evidence::Cap { fact, cap }));
     evidence.extend(observed(cluster, view));
-    evidence.extend(rows(cluster.records()));
-    let (_, rule, cluster_key, cause) = key;
-    let times = cluster.records().map(|record| record.report.period);
-    let (first_seen, last_seen) =
-        times.fold((i64::MAX, i64::MIN), |(b, e), p| (b.min(p.begin), e.max(p.end)));
+    evidence.extend(rows(&cluster.streams));
+    let period = cluster.period();
     Finding {
-        id: id(rule, view.domain, cluster_key, cause),
+        id,
         class,
         severity: severity(class, cluster, view),
         confidence,
+        novelty: novelty(&cluster.by_day, view.days),
+        decision: None,
         domain: view.domain.to_owned(),
         source: Source {
-            name: cluster.name(cluster_key),
+            name: cluster.name(&key.cluster),
             hosts: cluster.hosts.len() as u64,
             ips: cluster.ips(),
         },
         messages: cluster.messages,
+        dmarc_pass: cluster.dmarc_pass,
         delivered: cluster.delivered,
-        first_seen,
-        last_seen,
+        first_seen: period.begin,
+        last_seen: period.end,
+        statement: texts::statement(class, &key.cause).to_owned(),
         evidence,
         against,
-        remedy: remedy::text(class, cause, cluster_key),
+        unknown: unknown(class, cluster),
+        remedy: texts::remedy(class, &key.cause, &key.cluster),
+        resolved_when: texts::resolved_when(class).to_owned(),
     }
+}
+
+/// What the reports leave open.
+fn unknown(class: Class, cluster: &Cluster<'_, '_>) -> Vec<String> {
+    let not_looked_up = cluster.hosts.iter().filter(|host| host.is_not_looked_up()).count();
+    let is_masked = cluster.hosts.iter().any(|host| host.ip.is_none());
+    let open = [
+        texts::unknown(class).map(str::to_owned),
+        (not_looked_up > 0).then(|| format!("whose {not_looked_up} of the hosts are: nobody looked their names up")),
+        is_masked.then(|| "which hosts they are: a reporter hides the addresses".to_owned()),
+        (cluster.unverified > 0)
+            .then(|| "whether all reports are genuine: the mail of some was not verified".to_owned()),
+    ];
+    open.into_iter().flatten().filter(|_| !class.is_quiet()).collect()
 }
 
 /// What was observed beside the reason of the class.
 fn observed(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<Evidence> {
     let mut facts =
-        vec![format!("{} reports of {} reporters", cluster.reports.len(), cluster.reporters.len())];
+        vec![format!("seen by {} reporters, on {} days", cluster.reporters.len(), cluster.by_day.len())];
     let forged: Vec<&str> = cluster
         .hosts
         .iter()
@@ -156,10 +227,7 @@ fn observed(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<Evidence> {
         ));
     }
     let ips: BTreeSet<IpAddr> = cluster.ips().into_iter().collect();
-    let examples = view
-        .failures
-        .iter()
-        .filter(|f| ips.contains(&f.source_ip) && organizational(&f.domain) == view.domain);
+    let examples = view.failures.iter().filter(|failure| ips.contains(&failure.source_ip));
     if let Some(example) = examples.clone().min_by(|a, b| a.order().cmp(&b.order())) {
         let (count, origin) = (examples.count(), &example.origin);
         facts.push(format!("{count} failure reports about these hosts, such as {origin}"));
@@ -236,14 +304,20 @@ fn aside_finding(class: Class, domain: &str, reports: &[&SetAside]) -> Finding {
         class,
         severity: if is_conflict && claims_mail { Severity::Medium } else { Severity::Low },
         confidence: weights::SET_ASIDE,
+        novelty: Novelty::Ongoing,
+        decision: None,
         domain: domain.to_owned(),
         source: Source { name, ..Source::default() },
         messages: 0,
+        dmarc_pass: 0,
         delivered: 0,
         first_seen: reports.iter().map(|report| report.period.0).min().unwrap_or_default(),
         last_seen: reports.iter().map(|report| report.period.1).max().unwrap_or_default(),
+        statement: texts::statement(class, "").to_owned(),
         evidence: evidence.collect(),
         against: Vec::new(),
-        remedy: remedy::text(class, "", ""),
+        unknown: texts::unknown(class).map(str::to_owned).into_iter().collect(),
+        remedy: texts::remedy(class, "", ""),
+        resolved_when: texts::resolved_when(class).to_owned(),
     }
 }

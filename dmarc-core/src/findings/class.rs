@@ -58,6 +58,14 @@ impl Class {
         }
     }
 
+    /// Whether mail of this class is the owner's, as far as reports tell.
+    pub fn is_legitimate(self) -> bool {
+        matches!(
+            self,
+            Self::Authorized | Self::ForwardedIntact | Self::ForwardedModified | Self::LegitBroken
+        )
+    }
+
     /// Whether it asks for nothing: shown only on request.
     pub fn is_quiet(self) -> bool {
         matches!(self, Self::Authorized | Self::ForwardedIntact)

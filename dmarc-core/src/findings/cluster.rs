@@ -4,50 +4,54 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::class::Class;
-use super::observe::{
-    Days, DomainView, Host, Place, ReportKey, Signals, Stream, Windows, authenticated_service, report_key,
-    streams,
-};
+use super::decision::Decision;
+use super::observed::{ReportId, Stream};
 use super::rules::{Context, Verdict, judge};
+use super::signals::Signals;
+use super::view::{Days, DomainView, Host, Place, Windows, authenticated_service, streams};
 use super::{HostName, weights};
-use crate::record::FlatRecord;
+use crate::model::aggregate::DateRange;
 
 /// Streams of one class and one source.
 pub(super) struct Cluster<'v, 'r> {
     pub(super) hosts: Vec<&'v Host<'r>>,
-    pub(super) signals: Vec<&'v Signals<'r>>,
     pub(super) froms: BTreeSet<&'r str>,
     pub(super) messages: u64,
+    pub(super) dmarc_pass: u64,
     pub(super) delivered: u64,
     pub(super) disagreeing: u64,
     pub(super) unverified: u64,
     pub(super) reporters: BTreeSet<&'r str>,
-    pub(super) reports: BTreeSet<ReportKey<'r>>,
+    /// Whether all of it is in one report.
+    pub(super) is_one_report: bool,
     pub(super) days: Days,
+    /// Messages by day, of plausible periods.
+    pub(super) by_day: BTreeMap<i64, u64>,
     /// Whether other mail of one of its hosts is authorized for the domain, or passes in good part.
     pub(super) also_passes: bool,
-    streams: Vec<&'v Stream<'r>>,
+    pub(super) streams: Vec<(&'v Host<'r>, &'v Stream<'r>)>,
 }
 
 /// A stream, judged or not.
 pub(super) struct Judged<'v, 'r> {
     pub(super) host: &'v Host<'r>,
-    pub(super) from: &'r str,
-    pub(super) signals: &'v Signals<'r>,
     pub(super) stream: &'v Stream<'r>,
     pub(super) verdict: Option<Verdict>,
+    /// What the operator decided about it.
+    pub(super) decision: Option<&'r Decision>,
     pub(super) key: String,
 }
 
 /// Every stream of a domain, judged; those that no rule decides carry the key of their source or campaign.
 pub(super) fn judged<'v, 'r>(view: &'v DomainView<'r>) -> Vec<Judged<'v, 'r>> {
     let mut judged: Vec<_> = streams(&view.hosts)
-        .map(|(host, (from, signals), stream)| {
-            let verdict = judge(&Context { view, host, signals, stream });
+        .map(|(host, stream)| {
+            let decision = view.decision(host, stream);
+            let verdict = judge(&Context { view, host, signals: stream.signals, stream }, decision);
             let is_replay = verdict.as_ref().is_some_and(|verdict| verdict.class == Class::SuspectReplay);
             // A burst of replayed mail is one finding, from however many networks it comes.
-            let key = if is_replay { "replay".to_owned() } else { cluster_key(host, signals) };
-            Judged { host, from, signals, stream, verdict, key }
+            let key = if is_replay { "replay".to_owned() } else { cluster_key(host, stream.signals) };
+            Judged { host, stream, verdict, decision, key }
         })
         .collect();
     name_campaigns(&mut judged);
@@ -55,7 +59,7 @@ pub(super) fn judged<'v, 'r>(view: &'v DomainView<'r>) -> Vec<Judged<'v, 'r>> {
 }
 
 /// Whose source it is: ours, a service, the organization of the confirmed name, of what authenticated, or the network.
-fn cluster_key(host: &Host<'_>, signals: &Signals<'_>) -> String {
+fn cluster_key(host: &Host<'_>, signals: &Signals) -> String {
     match &host.place {
         Place::Own => "own".to_owned(),
         Place::Service(name) => format!("service:{name}"),
@@ -89,9 +93,9 @@ fn network_key(ip: Option<IpAddr>) -> String {
 fn name_campaigns(judged: &mut [Judged<'_, '_>]) {
     let mut hosts: BTreeMap<(&str, Option<IpAddr>), (u64, Days)> = BTreeMap::new();
     for one in judged.iter().filter(|one| could_be_campaign(one)) {
-        let days = Days::of(one.stream.records.iter().copied());
-        let host = hosts.entry((one.from, one.host.ip)).or_insert((0, days));
-        host.0 = host.0.saturating_add(one.stream.messages);
+        let days = Days::of(std::iter::once(one.stream));
+        let host = hosts.entry((one.stream.from, one.host.ip)).or_insert((0, days));
+        host.0 = host.0.saturating_add(one.stream.messages());
         host.1 = Days { first: host.1.first.min(days.first), last: host.1.last.max(days.last) };
     }
     hosts.retain(|_, (messages, days)| {
@@ -108,9 +112,9 @@ fn name_campaigns(judged: &mut [Judged<'_, '_>]) {
         host.is_some_and(|((_, days), windows)| windows.around(days.first) >= weights::CAMPAIGN_HOSTS as u64)
     };
     let keys: Vec<bool> =
-        judged.iter().map(|one| could_be_campaign(one) && is_campaign(one.from, one.host.ip)).collect();
+        judged.iter().map(|one| could_be_campaign(one) && is_campaign(one.stream.from, one.host.ip)).collect();
     for (one, _) in judged.iter_mut().zip(keys).filter(|(_, in_campaign)| *in_campaign) {
-        one.key = format!("campaign:{}", one.from);
+        one.key = format!("campaign:{}", one.stream.from);
     }
 }
 
@@ -122,31 +126,33 @@ fn could_be_campaign(one: &Judged<'_, '_>) -> bool {
 impl<'v, 'r> Cluster<'v, 'r> {
     /// Takes streams together.
     pub(super) fn new(members: &[&Judged<'v, 'r>], also_passes: bool) -> Self {
-        let sum = |of: fn(&Stream<'_>) -> u64| {
-            members.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one.stream)))
-        };
+        let streams: Vec<&'v Stream<'r>> = members.iter().map(|one| one.stream).collect();
+        let sum = |of: fn(&Stream<'r>) -> u64| streams.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one)));
         let mut hosts: Vec<&Host<'r>> = members.iter().map(|one| one.host).collect();
         hosts.sort_by_key(|host| host.ip);
         hosts.dedup_by_key(|host| host.ip);
-        let records = || members.iter().flat_map(|one| one.stream.records.iter().copied());
         Self {
             hosts,
-            signals: members.iter().map(|one| one.signals).collect(),
-            froms: members.iter().map(|one| one.from).collect(),
-            messages: sum(|stream| stream.messages),
-            delivered: sum(|stream| stream.delivered),
-            disagreeing: sum(|stream| stream.disagreeing),
-            unverified: sum(|stream| stream.unverified),
-            reporters: records().map(|record| record.report.reporter.as_str()).collect(),
-            reports: records().map(report_key).collect(),
-            days: Days::of(records()),
+            froms: streams.iter().map(|stream| stream.from).collect(),
+            messages: sum(Stream::messages),
+            dmarc_pass: sum(|stream| if stream.signals.is_pass() { stream.messages() } else { 0 }),
+            delivered: sum(Stream::delivered),
+            disagreeing: sum(Stream::disagreeing),
+            unverified: sum(Stream::unverified),
+            reporters: streams.iter().flat_map(|stream| stream.reporters()).collect(),
+            is_one_report: is_one_report(&streams),
+            days: Days::of(streams.iter().copied()),
+            by_day: by_day(&streams),
             also_passes,
-            streams: members.iter().map(|one| one.stream).collect(),
+            streams: members.iter().map(|one| (one.host, one.stream)).collect(),
         }
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = &'r FlatRecord> {
-        self.streams.iter().flat_map(|stream| stream.records.iter().copied())
+    /// From the beginning of the first period to the end of the last.
+    pub(super) fn period(&self) -> DateRange {
+        let periods = self.streams.iter().map(|(_, stream)| stream.period());
+        let all = |a: DateRange, b: DateRange| DateRange::new(a.begin.min(b.begin), a.end.max(b.end));
+        periods.reduce(all).unwrap_or_default()
     }
 
     pub(super) fn ips(&self) -> Vec<IpAddr> {
@@ -178,6 +184,21 @@ impl<'v, 'r> Cluster<'v, 'r> {
             _ => "addresses hidden by reporters".to_owned(),
         }
     }
+}
+
+fn is_one_report(streams: &[&Stream<'_>]) -> bool {
+    let mut reports = streams.iter().map(|stream| stream.only_report());
+    let first: Option<&ReportId> = reports.next().flatten();
+    first.is_some() && reports.all(|report| report == first)
+}
+
+fn by_day(streams: &[&Stream<'_>]) -> BTreeMap<i64, u64> {
+    let mut by_day: BTreeMap<i64, u64> = BTreeMap::new();
+    for (day, messages) in streams.iter().flat_map(|stream| stream.by_day()) {
+        let sum = by_day.entry(*day).or_default();
+        *sum = sum.saturating_add(*messages);
+    }
+    by_day
 }
 
 fn host_name<'v>(host: &'v Host<'_>) -> Option<&'v str> {

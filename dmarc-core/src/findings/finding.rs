@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::class::{Class, Severity};
-use crate::record::FlatRecord;
+use super::decision::{Decision, Status};
+use super::novelty::Novelty;
+use super::observed::{ROWS, ReportRef, Stream};
+use super::view::Host;
 
 /// The version of the rules; part of every id, so that a changed rule makes new findings.
 const RULES_VERSION: &str = "1";
 /// Characters of an id: Crockford's Base32, in which none is taken for another.
 const ID_CHARACTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Rows shown as evidence of a finding.
-const ROWS: usize = 3;
 
 /// What was found about one source (or about a report, or about TLS at one host).
 #[derive(Clone, Debug, PartialEq)]
@@ -27,13 +28,20 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure the class is, 0 to 100; the caps that applied are named in `against`.
     pub confidence: u8,
+    /// How it moves.
+    pub novelty: Novelty,
+    /// What the operator decided about it, if anything.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub decision: Option<Decided>,
     /// The Organizational Domain that it is about.
     pub domain: String,
     /// Who sends.
     pub source: Source,
     /// Messages (TLS: failed sessions).
     pub messages: u64,
-    /// Messages of these that reached the recipient though DMARC failed (replay: though the signature is stolen).
+    /// Messages of these that passed DMARC.
+    pub dmarc_pass: u64,
+    /// Messages that reached the recipient though DMARC failed (replay: though the signature is stolen).
     pub delivered: u64,
     /// Beginning of the first report that has it.
     #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
@@ -41,12 +49,45 @@ pub struct Finding {
     /// End of the last report that has it.
     #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
     pub last_seen: i64,
+    /// What is concluded, in a sentence.
+    pub statement: String,
     /// What speaks for the class, and the largest rows behind it.
     pub evidence: Vec<Evidence>,
     /// What speaks against it, or limits how sure it can be.
     pub against: Vec<Evidence>,
+    /// What nobody can know from the reports.
+    pub unknown: Vec<String>,
     /// What to do.
     pub remedy: String,
+    /// When it counts as resolved.
+    pub resolved_when: String,
+}
+
+/// A decision, as it applies to a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Decided {
+    /// What the source is.
+    pub status: Status,
+    /// Who decided.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// Until when it is believed: seconds since the Unix epoch, UTC.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
+    pub expires: i64,
+}
+
+impl From<&Decision> for Decided {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            status: decision.status,
+            owner: decision.owner.clone(),
+            reason: decision.reason.clone(),
+            expires: decision.expires,
+        }
+    }
 }
 
 /// Who sends.
@@ -128,27 +169,26 @@ pub(super) fn id(rule: &str, domain: &str, cluster: &str, cause: &str) -> String
     format!("F-{}", (0..6).map(character).collect::<String>())
 }
 
-/// The largest of `records` as evidence, in an order that does not depend on theirs.
-pub(super) fn rows<'r>(records: impl Iterator<Item = &'r FlatRecord>) -> impl Iterator<Item = Evidence> {
-    let mut records: Vec<&FlatRecord> = records.collect();
-    records.sort_by_key(|r| {
-        (
-            std::cmp::Reverse(r.message_count),
-            &r.report.reporter,
-            r.report.period,
-            &r.report.report_id,
-            r.source_ip,
-        )
-    });
-    records.truncate(ROWS);
-    records.into_iter().map(|record| Evidence::Row {
+/// The largest rows of streams as evidence, in an order that does not depend on theirs.
+pub(super) fn rows<'a, 'o: 'a>(
+    streams: &[(&'a Host<'o>, &'a Stream<'o>)],
+) -> impl Iterator<Item = Evidence> {
+    let rows = |(host, stream): &(&'a Host<'o>, &'a Stream<'o>)| {
+        let (host, stream) = (*host, *stream);
+        stream.rows().map(move |(messages, report)| (messages, report, host.ip, stream.from))
+    };
+    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &str)> = streams.iter().flat_map(rows).collect();
+    let order = |a: &(u64, ReportRef<'o>, Option<IpAddr>, &str)| (std::cmp::Reverse(a.0), a.1.id, a.2);
+    rows.sort_by(|a, b| order(a).cmp(&order(b)));
+    rows.truncate(ROWS);
+    rows.into_iter().map(|(messages, report, source_ip, from)| Evidence::Row {
         row: EvidenceRow {
-            origin: record.report.origin.clone(),
-            reporter: record.report.reporter.clone(),
-            report_id: record.report.report_id.clone(),
-            source_ip: record.source_ip,
-            messages: record.message_count,
-            header_from: record.header_from.clone(),
+            origin: report.rest.origin.clone(),
+            reporter: report.id.reporter.clone(),
+            report_id: report.id.report_id.clone(),
+            source_ip,
+            messages,
+            header_from: from.to_owned(),
         },
     })
 }
@@ -156,6 +196,6 @@ pub(super) fn rows<'r>(records: impl Iterator<Item = &'r FlatRecord>) -> impl It
 /// Writes seconds since the Unix epoch as RFC 3339, UTC.
 #[cfg(feature = "serde")]
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn rfc3339<S: serde::Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rfc3339<S: serde::Serializer>(seconds: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&crate::time::rfc3339(*seconds))
 }

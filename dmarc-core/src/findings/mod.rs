@@ -4,31 +4,44 @@
 //! `weights.rs` and `data/services.toml`. The order of `rules` decides; nothing that a sender chooses counts as
 //! innocence: a name of a host only where it is forward-confirmed, a domain only where it authenticated.
 //!
-//! *Not supported yet:* operator decisions, novelty, prefix and ASN databases.
+//! Findings about a domain depend on its own records only: domains can be judged one after the other, on any machine, and
+//! memory follows the largest. That a host fails for other domains too is therefore no evidence here.
+//!
+//! *Not supported:* prefix and ASN databases.
 
 mod assemble;
 mod class;
 mod cluster;
+mod decision;
 mod finding;
-mod observe;
-mod remedy;
+mod novelty;
+pub(crate) mod observed;
 mod rules;
 mod score;
 mod services;
+pub(crate) mod signals;
+mod texts;
 mod tls;
+mod view;
 mod weights;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub use class::{Class, Severity};
-pub use finding::{Evidence, EvidenceRow, Finding, Source};
+pub use decision::{Decision, Status, Subject};
+pub use finding::{Decided, Evidence, EvidenceRow, Finding, Source};
+pub use novelty::Novelty;
+pub use observed::{Observations, Observed};
 pub use services::{Service, ServiceKind};
 pub use tls::{TlsObservation, tls_observations};
 
-use crate::domain::organizational;
 use crate::model::aggregate::DateRange;
 use crate::record::FlatRecord;
+
+/// The service of the catalogue with this name.
+pub fn service_by_name(name: &str) -> Option<&'static Service> {
+    services::by_name(name)
+}
 
 /// What is known about a host, from its owner's configuration and from DNS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,35 +145,52 @@ impl FailureObservation {
     }
 }
 
-/// What findings are made from.
+/// What is known beside the records.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Known<'a> {
+    /// Failure reports.
+    pub failures: &'a [FailureObservation],
+    /// What the operator decided.
+    pub decisions: &'a [Decision],
+    /// What is known about a host.
+    pub host: &'a dyn Fn(IpAddr) -> HostFacts,
+}
+
+impl std::fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Known")
+            .field("failures", &self.failures.len())
+            .field("decisions", &self.decisions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Known<'a> {
+    /// What `host` knows about hosts, and nothing else; add the rest by its field.
+    pub fn new(host: &'a dyn Fn(IpAddr) -> HostFacts) -> Self {
+        Self { failures: &[], decisions: &[], host }
+    }
+}
+
+/// What findings are made from, where all of it is in memory.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Input<'a> {
     /// Records of reports that count: no duplicate, no conflict, nothing untrusted.
     pub records: &'a [FlatRecord],
     /// Sessions of TLS reports that count.
     pub tls: &'a [TlsObservation],
-    /// Failure reports.
-    pub failures: &'a [FailureObservation],
     /// Reports that do not count.
     pub set_aside: &'a [SetAside],
-    /// What is known about a host.
-    pub host: &'a dyn Fn(IpAddr) -> HostFacts,
-}
-
-impl std::fmt::Debug for Input<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Input")
-            .field("records", &self.records.len())
-            .field("tls", &self.tls.len())
-            .finish_non_exhaustive()
-    }
+    /// What is known beside them.
+    pub known: Known<'a>,
 }
 
 impl<'a> Input<'a> {
     /// Findings over `records` alone, with what `host` knows; add the rest by its field.
     pub fn new(records: &'a [FlatRecord], host: &'a dyn Fn(IpAddr) -> HostFacts) -> Self {
-        Self { records, tls: &[], failures: &[], set_aside: &[], host }
+        Self { records, tls: &[], set_aside: &[], known: Known::new(host) }
     }
 }
 
@@ -175,6 +205,59 @@ pub struct Findings {
     pub domains: Vec<DomainSummary>,
     /// The findings of all domains: by domain, then worst first.
     pub findings: Vec<Finding>,
+    /// Decisions that are not believed any more, by expiry.
+    pub expired: Vec<Decision>,
+}
+
+impl Findings {
+    /// What was observed of one domain, judged.
+    pub fn of(observed: &Observed, known: &Known<'_>) -> Self {
+        let view = view::DomainView::new(observed, known);
+        let mut found = Self {
+            period: observed.period(),
+            domains: vec![observed.summary()],
+            findings: assemble::findings(&view),
+            expired: view.expired.into_iter().cloned().collect(),
+        };
+        found.sort();
+        found
+    }
+
+    /// What is found without records: failed TLS sessions, and reports that do not count.
+    pub fn beside(tls: &[TlsObservation], set_aside: &[SetAside]) -> Self {
+        let periods = tls.iter().map(|tls| tls.period).filter(|(begin, end)| DateRange::new(*begin, *end).is_plausible());
+        let mut findings = tls::findings(tls);
+        findings.extend(assemble::set_aside(set_aside));
+        Self { period: periods.reduce(both), findings, ..Self::default() }
+    }
+
+    /// Takes in what was found elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        self.period = match (self.period, other.period) {
+            (Some(a), Some(b)) => Some(both(a, b)),
+            (a, b) => a.or(b),
+        };
+        self.domains.extend(other.domains);
+        self.findings.extend(other.findings);
+        self.expired.extend(other.expired);
+    }
+
+    /// Puts everything in order; findings come by domain, worst first.
+    pub fn sort(&mut self) {
+        self.domains.sort_by(|a, b| a.domain.cmp(&b.domain));
+        self.findings.sort_by(|a, b| {
+            let worst = |f: &Finding| std::cmp::Reverse((f.severity, f.delivered, f.messages));
+            (&a.domain, worst(a), &a.id).cmp(&(&b.domain, worst(b), &b.id))
+        });
+        let order = |d: &Decision| (d.expires, d.subject.to_string(), d.status, d.owner.clone(), d.reason.clone());
+        self.expired.sort_by_cached_key(order);
+        self.expired.dedup();
+    }
+}
+
+/// The time from the earlier beginning to the later end.
+fn both(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
+    (a.0.min(b.0), a.1.max(b.1))
 }
 
 /// Key figures of one Organizational Domain.
@@ -198,6 +281,8 @@ pub struct DomainSummary {
     pub reports: u64,
     /// Different reporters.
     pub reporters: u64,
+    /// The requested policy `p` that the newest report about the domain itself found; empty if none did.
+    pub policy: String,
     /// The same by day, sorted; days without a record are left out.
     pub days: Vec<DayTotals>,
 }
@@ -242,68 +327,30 @@ pub struct DayTotals {
 /// # Ok::<(), dmarc_core::Error>(())
 /// ```
 pub fn find(input: &Input<'_>) -> Findings {
-    let mut by_domain: BTreeMap<&str, Vec<&FlatRecord>> = BTreeMap::new();
+    let mut observations = Observations::default();
     for record in input.records {
-        by_domain.entry(organizational(&record.report.policy_domain)).or_default().push(record);
+        observations.add(record);
     }
-    let elsewhere = observe::failing_domains(input.records);
-    let mut findings = Vec::new();
-    let mut domains = Vec::new();
-    for (domain, records) in &by_domain {
-        domains.push(summarize(domain, records));
-        let view = observe::DomainView::new(domain, records, input, &elsewhere);
-        findings.extend(assemble::findings(&view));
+    let mut findings = Findings::beside(input.tls, input.set_aside);
+    for observed in observations.domains() {
+        findings.merge(Findings::of(observed, &input.known));
     }
-    findings.extend(tls::findings(input.tls));
-    findings.extend(assemble::set_aside(input.set_aside));
-    findings.sort_by(|a, b| {
-        let worst = |f: &Finding| std::cmp::Reverse((f.severity, f.delivered, f.messages));
-        (&a.domain, worst(a), &a.id).cmp(&(&b.domain, worst(b), &b.id))
-    });
-    Findings { period: period(input), domains, findings }
-}
-
-fn summarize(domain: &str, records: &[&FlatRecord]) -> DomainSummary {
-    let mut summary = DomainSummary { domain: domain.to_owned(), ..DomainSummary::default() };
-    let mut reports = BTreeSet::new();
-    let mut reporters = BTreeSet::new();
-    let mut days: BTreeMap<i64, DayTotals> = BTreeMap::new();
-    for record in records {
-        let count = record.message_count;
-        days.entry(record.report.period.day()).or_default().add(record);
-        let result = if record.is_pass() { &mut summary.dmarc_pass } else { &mut summary.dmarc_fail };
-        *result = result.saturating_add(count);
-        summary.messages = summary.messages.saturating_add(count);
-        if !record.is_pass() && record.is_delivered {
-            summary.delivered_failing = summary.delivered_failing.saturating_add(count);
-        }
-        summary.records += 1;
-        reporters.insert(record.report.reporter.as_str());
-        reports.insert(observe::report_key(record));
-    }
-    summary.reports = reports.len() as u64;
-    summary.reporters = reporters.len() as u64;
-    summary.days = days.into_iter().map(|(day, totals)| DayTotals { day, ..totals }).collect();
-    summary
+    findings.sort();
+    findings
 }
 
 impl DayTotals {
-    fn add(&mut self, record: &FlatRecord) {
-        let count = record.message_count;
-        let result = if record.is_pass() { &mut self.dmarc_pass } else { &mut self.dmarc_fail };
-        *result = result.saturating_add(count);
-        if !record.is_pass() && record.is_delivered {
-            self.delivered_failing = self.delivered_failing.saturating_add(count);
+    pub(crate) fn add(&mut self, messages: u64, is_pass: bool, is_delivered: bool) {
+        let result = if is_pass { &mut self.dmarc_pass } else { &mut self.dmarc_fail };
+        *result = result.saturating_add(messages);
+        if !is_pass && is_delivered {
+            self.delivered_failing = self.delivered_failing.saturating_add(messages);
         }
     }
-}
 
-fn period(input: &Input<'_>) -> Option<(i64, i64)> {
-    let records = input.records.iter().map(|record| record.report.period);
-    let tls = input.tls.iter().map(|tls| DateRange::new(tls.period.0, tls.period.1));
-    // One report that claims another century must not stretch what all the others cover.
-    let plausible = records.chain(tls).filter(|period| period.is_plausible());
-    plausible
-        .map(|period| (period.begin, period.end))
-        .reduce(|(begin, end), (b, e)| (begin.min(b), end.max(e)))
+    pub(crate) fn take(&mut self, other: Self) {
+        self.dmarc_pass = self.dmarc_pass.saturating_add(other.dmarc_pass);
+        self.dmarc_fail = self.dmarc_fail.saturating_add(other.dmarc_fail);
+        self.delivered_failing = self.delivered_failing.saturating_add(other.delivered_failing);
+    }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::class::Class;
 use super::cluster::Cluster;
 use super::finding::Evidence;
-use super::observe::{DomainView, Place};
+use super::signals::Indirect;
+use super::view::{DomainView, Place};
 use super::weights::{self, Step};
-use super::{HostName, observe::Indirect};
+use super::HostName;
 
 /// What a score came to, and how.
 pub(super) struct Score {
@@ -22,7 +23,7 @@ pub(super) fn score(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Score {
     let raising = raising(cluster, view);
     let lowering = lowering(cluster);
     let points: i32 = raising.iter().chain(&lowering).map(|step| step.points).sum();
-    let class = if cluster.messages < weights::MINIMUM_MESSAGES && cluster.reports.len() < 2 {
+    let class = if cluster.messages < weights::MINIMUM_MESSAGES && cluster.is_one_report {
         Class::Insufficient
     } else if points >= weights::SPOOF_SCORE {
         Class::UnauthorizedSpoof
@@ -43,11 +44,6 @@ pub(super) fn score(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Score {
 fn raising(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<&'static Step> {
     let confirmed = |name: &HostName| matches!(name, HostName::Confirmed(_) | HostName::NotLookedUp);
     let no_name = cluster.hosts.iter().all(|host| !confirmed(&host.facts.name));
-    let elsewhere = cluster
-        .hosts
-        .iter()
-        .filter_map(|host| view.elsewhere.get(&host.ip?))
-        .any(|domains| domains.len() > 1);
     let is_silent =
         |from: &str| !from.is_empty() && from != view.domain && !view.passing_froms.contains(from);
     let silent = cluster.froms.iter().all(|from| is_silent(from));
@@ -56,23 +52,22 @@ fn raising(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<&'static Ste
     let steps = [
         (true, &weights::NOTHING_OF_OURS),
         (no_name, &weights::NO_CONFIRMED_NAME),
-        (elsewhere, &weights::FAILS_ELSEWHERE),
         (silent, &weights::SILENT_SUBDOMAIN),
         (cluster.reporters.len() >= 2, &weights::SEVERAL_REPORTERS),
         (cluster.messages >= weights::MANY, &weights::MANY_MESSAGES),
         (bursty, &weights::NEW_AND_BURSTY),
-        (cluster.reports.len() >= 2, &weights::SEVERAL_REPORTS),
+        (!cluster.is_one_report, &weights::SEVERAL_REPORTS),
     ];
     steps.into_iter().filter(|(applies, _)| *applies).map(|(_, step)| step).collect()
 }
 
 fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
     let is_service = cluster.hosts.iter().any(|host| matches!(host.place, Place::Service(_)));
-    let indirect = cluster.signals.iter().any(|signals| signals.indirect != Indirect::No);
-    let active: BTreeSet<i64> = cluster.records().map(|record| record.report.period.day() / 7).collect();
+    let indirect = cluster.streams.iter().any(|(_, stream)| stream.signals.indirect != Indirect::No);
+    let active: BTreeSet<i64> = cluster.by_day.keys().map(|day| day.div_euclid(7)).collect();
     let steady = cluster.days.span() >= weights::STEADY_DAYS && active.len() >= 4;
     let incomplete = cluster.hosts.iter().any(|host| host.ip.is_none())
-        || cluster.signals.iter().all(|signals| signals.dns_error);
+        || cluster.streams.iter().all(|(_, stream)| stream.signals.dns_error);
     let steps = [
         (cluster.also_passes, &weights::ALSO_PASSES),
         (is_service, &weights::KNOWN_SERVICE),
@@ -86,12 +81,12 @@ fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
 /// The caps that apply to a cluster, each with its reason.
 pub(super) fn caps(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<(String, u8)> {
     let not_looked_up =
-        cluster.hosts.iter().any(|host| !host.facts.is_own && host.facts.name == HostName::NotLookedUp);
+        cluster.hosts.iter().any(|host| host.is_not_looked_up());
     let long_ago = view.days.last.saturating_sub(cluster.days.last) >= weights::LONG_AGO_DAYS;
     let is_share =
         |part: u64| part > 0 && weights::is_share(part, cluster.messages, weights::CAP_SHARE_PERCENT);
     let caps = [
-        (cluster.reports.len() == 1, "only one report has it", weights::CAP_ONE_REPORT),
+        (cluster.is_one_report, "only one report has it", weights::CAP_ONE_REPORT),
         (
             is_share(cluster.disagreeing),
             "a reporter's result is not what its raw results give",

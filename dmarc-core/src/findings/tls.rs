@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::class::{Class, Severity};
 use super::finding::{Evidence, Finding, Source, id};
-use super::{remedy, weights};
+use super::novelty::novelty;
+use super::view::Days;
+use super::{texts, weights};
 use crate::domain::organizational;
 use crate::identity::tls_reporter;
 use crate::model::TlsReport;
+use crate::model::aggregate::DateRange;
 use crate::model::tlsrpt::{TlsPolicyType, TlsResultType};
 
 /// Sessions of one TLS report that failed in one way at one MX.
@@ -24,6 +27,8 @@ pub struct TlsObservation {
     pub policy_domain: String,
     /// The MX; empty where the failure is not about one.
     pub mx: String,
+    /// The type of the policy that they failed.
+    pub policy_type: String,
     /// What failed, as the RFC names it.
     pub result_type: String,
     /// The class of the failure.
@@ -50,6 +55,7 @@ pub fn tls_observations(report: &TlsReport<'_>, origin: &str) -> Vec<TlsObservat
                     .map(|domain| domain.as_str().to_owned())
                     .unwrap_or_default(),
                 mx: failure.receiving_mx_hostname.as_deref().unwrap_or_default().to_lowercase(),
+                policy_type: policy.policy.policy_type.as_str().to_owned(),
                 result_type: failure.result_type.as_str().to_owned(),
                 class: class(&failure.result_type, &policy.policy.policy_type),
                 sessions: failure.failed_session_count,
@@ -79,49 +85,96 @@ fn class(result: &TlsResultType<'_>, policy: &TlsPolicyType<'_>) -> Class {
     }
 }
 
-/// One finding for each domain, MX and class.
+/// One finding for each domain, MX and result type.
 pub(super) fn findings(observations: &[TlsObservation]) -> Vec<Finding> {
-    let mut groups: BTreeMap<(&str, &str, Class), Vec<&TlsObservation>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str, Class, &str), Vec<&TlsObservation>> = BTreeMap::new();
+    let mut covered: BTreeMap<&str, Days> = BTreeMap::new();
     for tls in observations {
-        groups.entry((organizational(&tls.policy_domain), &tls.mx, tls.class)).or_default().push(tls);
+        let domain = organizational(&tls.policy_domain);
+        groups.entry((domain, &tls.mx, tls.class, &tls.result_type)).or_default().push(tls);
+        let day = tls.day();
+        let days = covered.entry(domain).or_insert(Days { first: day, last: day });
+        *days = Days { first: days.first.min(day), last: days.last.max(day) };
     }
-    groups.into_iter().map(|((domain, mx, class), sessions)| finding(domain, mx, class, &sessions)).collect()
+    let days = |domain: &str| covered.get(domain).copied().unwrap_or(Days { first: 0, last: 0 });
+    groups
+        .into_iter()
+        .map(|((domain, mx, class, result), sessions)| finding((domain, mx, class, result), &sessions, days(domain)))
+        .collect()
 }
 
-fn finding(domain: &str, mx: &str, class: Class, observations: &[&TlsObservation]) -> Finding {
-    let sum = |when: &dyn Fn(&TlsObservation) -> bool| {
-        observations.iter().filter(|o| when(o)).fold(0_u64, |sum, o| sum.saturating_add(o.sessions))
-    };
+impl TlsObservation {
+    fn day(&self) -> i64 {
+        DateRange::new(self.period.0, self.period.1).day()
+    }
+}
+
+/// Failed sessions by day. The same sessions may stand under several policies of a report: of these the one with most counts.
+fn by_day<'o>(observations: impl Iterator<Item = &'o TlsObservation>) -> BTreeMap<i64, u64> {
+    let mut policies: BTreeMap<_, u64> = BTreeMap::new();
+    for tls in observations {
+        let report = (tls.day(), &tls.reporter, tls.period, &tls.origin);
+        let sum = policies.entry((report, &tls.policy_type)).or_default();
+        *sum = sum.saturating_add(tls.sessions);
+    }
+    let mut reports: BTreeMap<_, u64> = BTreeMap::new();
+    for ((report, _), sessions) in policies {
+        let most = reports.entry(report).or_default();
+        *most = sessions.max(*most);
+    }
+    let mut days: BTreeMap<i64, u64> = BTreeMap::new();
+    for ((day, ..), sessions) in reports {
+        let sum = days.entry(day).or_default();
+        *sum = sum.saturating_add(sessions);
+    }
+    days
+}
+
+fn finding(
+    (domain, mx, class, result): (&str, &str, Class, &str),
+    observations: &[&TlsObservation],
+    covered: Days,
+) -> Finding {
+    let days = by_day(observations.iter().copied());
+    let total = |days: &BTreeMap<i64, u64>| days.values().fold(0_u64, |sum, n| sum.saturating_add(*n));
+    let messages = total(&days);
+    let delivered = total(&by_day(observations.iter().copied().filter(|tls| tls.is_testing))).min(messages);
     let reporters: BTreeSet<&str> = observations.iter().map(|o| o.reporter.as_str()).collect();
-    let results: BTreeSet<&str> = observations.iter().map(|o| o.result_type.as_str()).collect();
-    let messages = sum(&|_| true);
-    let blocked = messages.saturating_sub(sum(&|o| o.is_testing));
-    let mut evidence = vec![Evidence::fact(format!("{} reporters saw it", reporters.len()))];
-    evidence.extend(results.iter().map(|result| Evidence::fact(format!("result type {result}"))));
+    let policies: BTreeSet<&str> = observations.iter().map(|o| o.policy_type.as_str()).collect();
+    let policies: Vec<&str> = policies.into_iter().collect();
+    let mut evidence = vec![
+        Evidence::fact(format!("seen by {} reporters, on {} days", reporters.len(), days.len())),
+        Evidence::fact(format!("result type {result}, under the policies {}", policies.join(", "))),
+    ];
     let largest =
-        observations.iter().max_by_key(|o| (o.sessions, std::cmp::Reverse((o.period, &o.reporter))));
+        observations.iter().max_by_key(|o| (o.sessions, std::cmp::Reverse((o.period, &o.reporter, &o.origin))));
     evidence.extend(largest.map(|o| Evidence::fact(format!("{} sessions in {}", o.sessions, o.origin))));
     let one = Evidence::Cap {
         fact: "only one reporter saw it: it may be theirs".to_owned(),
         cap: weights::CAP_ONE_REPORTER,
     };
+    let is_one = reporters.len() <= 1;
+    let name = if mx.is_empty() { domain } else { mx };
     Finding {
-        id: id("tls", domain, mx, class.as_str()),
+        id: id("tls", domain, mx, result),
         class,
-        severity: severity(blocked, reporters.len()),
-        confidence: if reporters.len() > 1 { weights::TLS_SEEN_TWICE } else { weights::CAP_ONE_REPORTER },
+        severity: severity(messages - delivered, reporters.len()),
+        confidence: if is_one { weights::CAP_ONE_REPORTER } else { weights::TLS_SEEN_TWICE },
+        novelty: novelty(&days, covered),
+        decision: None,
         domain: domain.to_owned(),
-        source: Source {
-            name: if mx.is_empty() { domain.to_owned() } else { mx.to_owned() },
-            ..Source::default()
-        },
+        source: Source { name: format!("{name} {result}"), ..Source::default() },
         messages,
-        delivered: messages.saturating_sub(blocked),
+        dmarc_pass: 0,
+        delivered,
         first_seen: observations.iter().map(|o| o.period.0).min().unwrap_or_default(),
         last_seen: observations.iter().map(|o| o.period.1).max().unwrap_or_default(),
+        statement: texts::statement(class, "").to_owned(),
         evidence,
-        against: if reporters.len() > 1 { Vec::new() } else { vec![one] },
-        remedy: remedy::text(class, "", ""),
+        against: if is_one { vec![one] } else { Vec::new() },
+        unknown: Vec::new(),
+        remedy: texts::remedy(class, result, ""),
+        resolved_when: texts::resolved_when(class).to_owned(),
     }
 }
 

@@ -14,7 +14,6 @@ const fn step(fact: &'static str, points: i32) -> Step {
 // ---- score of sources with which nothing of ours authenticates: what raises it
 pub(super) const NOTHING_OF_OURS: Step = step("nothing of ours authenticates", 25);
 pub(super) const NO_CONFIRMED_NAME: Step = step("no host has a name that resolves back to it", 15);
-pub(super) const FAILS_ELSEWHERE: Step = step("fails for unrelated domains too", 15);
 pub(super) const SILENT_SUBDOMAIN: Step = step("uses a sub-domain from which nothing ever passed", 10);
 pub(super) const SEVERAL_REPORTERS: Step = step("at least 2 reporters saw it", 10);
 pub(super) const MANY_MESSAGES: Step = step("at least 100 messages", 10);
@@ -66,6 +65,16 @@ pub(super) const FEW_MESSAGES: u64 = 10;
 /// Days without a sign of it after which [`CAP_LONG_AGO`] applies.
 pub(super) const LONG_AGO_DAYS: i64 = 30;
 
+// ---- novelty
+/// The last days that are compared with those before.
+pub(super) const RECENT_DAYS: i64 = 7;
+/// The days before at most.
+pub(super) const BASELINE_DAYS: i64 = 28;
+/// Days without a sign of it after which a source is gone.
+pub(super) const QUIET_DAYS: i64 = 14;
+/// Messages more or less that make a trend.
+pub(super) const TREND_MESSAGES: u64 = 10;
+
 // ---- severity
 /// Delivered messages from which unauthorised mail is of high severity.
 pub(super) const HIGH_DELIVERED: u64 = 50;
@@ -79,6 +88,7 @@ pub(super) const BROKEN_FAILING: u64 = 10;
 pub(super) const BROKEN_SHARE_PERCENT: u64 = 1;
 
 // ---- confidence of what a rule says, before caps
+pub(super) const DECIDED: u8 = 100;
 pub(super) const ALIGNED_SPF: u8 = 95;
 pub(super) const ALIGNED_DKIM: u8 = 95;
 pub(super) const SENDS_FOR_US: u8 = 90;

@@ -290,6 +290,14 @@ pub(super) const KEYS: &[Key] = &[
         set: Set::Config(|config, given| given.path().map(|path| config.lookup.hosts_file = Some(path))),
     },
     Key {
+        path: "lookup.decisions_file",
+        default: None,
+        example: "\"decisions.toml\"",
+        expected: FILE,
+        doc: "What was decided about sources: approved, blocked, forwarder; who, why, until when",
+        set: Set::Config(|config, given| given.path().map(|path| config.lookup.decisions_file = Some(path))),
+    },
+    Key {
         path: "lookup.reverse_dns",
         default: Some("true"),
         example: "false",

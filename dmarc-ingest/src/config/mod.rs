@@ -99,13 +99,15 @@ pub struct Owner {
 pub struct Lookup {
     /// A table of host names, see [`Hosts`](crate::Hosts). Default: none.
     pub hosts_file: Option<PathBuf>,
+    /// What was decided about sources, see [`load_decisions`](crate::load_decisions). Default: none.
+    pub decisions_file: Option<PathBuf>,
     /// Whether the DNS is asked for the names of hosts. Default: true.
     pub reverse_dns: bool,
 }
 
 impl Default for Lookup {
     fn default() -> Self {
-        Self { hosts_file: None, reverse_dns: true }
+        Self { hosts_file: None, decisions_file: None, reverse_dns: true }
     }
 }
 

@@ -25,6 +25,7 @@ mod fault;
 mod hosts;
 mod layout;
 mod ledger;
+mod observe;
 mod publish;
 mod quarantine;
 mod read;
@@ -41,7 +42,7 @@ pub use commit::{Committed, Delivery, Totals};
 pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
 pub use quarantine::Kept;
-pub use read::DatasetReader;
+pub use read::{DatasetReader, KnownHosts};
 pub use status::Status;
 pub use verify::{Problem, Verified};
 

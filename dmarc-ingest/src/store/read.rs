@@ -1,9 +1,11 @@
 //! Reading a dataset: one state of the ledger, and the rows of its segments.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dmarc_core::arrow::{aggregate, failure, tlsrpt};
@@ -48,18 +50,31 @@ impl DatasetReader {
         &self.ledger
     }
 
-    /// What findings are made from: one state of the dataset, whatever is written meanwhile.
+    /// All that findings are made from: one state of the dataset, whatever is written meanwhile. It holds every record in
+    /// memory; [`observe`](Self::observe) does not.
     ///
     /// # Errors
     /// What is wrong with the dataset, see [`DatasetError`].
     pub fn collected(&self) -> Result<Collected, DatasetError> {
+        self.collect(|_| true)
+    }
+
+    /// The same without records of aggregate reports.
+    ///
+    /// # Errors
+    /// What is wrong with the dataset, see [`DatasetError`].
+    pub fn beside(&self) -> Result<Collected, DatasetError> {
+        self.collect(|kind| kind != "aggregate")
+    }
+
+    fn collect(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Collected, DatasetError> {
         patiently(|| {
             let (mut collected, list) = self.ledger.snapshot(|connection| {
                 let inputs = inputs(connection)?;
                 let set_aside = set_aside(connection)?;
                 Ok((Collected { set_aside, inputs, ..Collected::default() }, list(connection)?))
             })?;
-            for (partition, name) in list {
+            for (partition, name) in list.into_iter().filter(|(partition, _)| is_wanted(&partition.kind)) {
                 let (path, file) = self.open_segment(&partition, &name)?;
                 let reader = segment::read(&path, file, &partition.kind, &[], segment::READ_VALUES)?;
                 collected.read(&partition.kind, &path, reader)?;
@@ -81,12 +96,16 @@ impl DatasetReader {
         Ok(list.into_iter().map(path).collect())
     }
 
-    /// What was found out about a host.
-    ///
-    /// # Errors
-    /// What the ledger says.
-    pub fn host(&self, ip: IpAddr) -> Result<Option<Host>, DatasetError> {
-        self.ledger.host(ip)
+    /// What was found out about hosts, for several threads to ask.
+    #[must_use]
+    pub fn hosts(&self) -> KnownHosts {
+        KnownHosts { layout: self.layout.clone(), idle: Mutex::default() }
+    }
+
+    /// Where a segment is that was committed and is not published yet.
+    pub(super) fn staged(&self, published: PathBuf) -> PathBuf {
+        let staged = published.file_name().map(|name| self.layout.staging().join(name));
+        staged.filter(|staged| !published.exists() && staged.exists()).unwrap_or(published)
     }
 
     /// Opens a segment where it is published or, right after its commit, is to be published from.
@@ -106,8 +125,38 @@ impl DatasetReader {
     }
 }
 
+/// What was found out about hosts. Each thread that asks has a connection of its own.
+#[derive(Debug)]
+pub struct KnownHosts {
+    layout: Layout,
+    idle: Mutex<Vec<Ledger>>,
+}
+
+impl KnownHosts {
+    /// Runs `ask` with a function that tells what was found out about a host.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn with<T>(&self, ask: impl FnOnce(&dyn Fn(IpAddr) -> Option<Host>) -> T) -> Result<T, DatasetError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let ledger = idle.map_or_else(|| Ledger::open(&self.layout), Ok)?;
+        let failed = RefCell::new(None);
+        let answer = ask(&|ip| {
+            ledger.host(ip).unwrap_or_else(|error| {
+                failed.borrow_mut().get_or_insert(error);
+                None
+            })
+        });
+        if let Some(error) = failed.into_inner() {
+            return Err(error);
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(ledger);
+        Ok(answer)
+    }
+}
+
 /// Files may be replaced between the look into the ledger and their opening: then there is a newer state.
-fn patiently<T>(read: impl Fn() -> Result<T, DatasetError>) -> Result<T, DatasetError> {
+pub(super) fn patiently<T>(read: impl Fn() -> Result<T, DatasetError>) -> Result<T, DatasetError> {
     for _ in 1..TRIES {
         match read() {
             Err(DatasetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

@@ -7,6 +7,7 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt64Type};
 use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::Schema;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
@@ -118,15 +119,7 @@ pub(super) fn read(
 ) -> Result<Reader, DatasetError> {
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| DatasetError::rows(path, error))?;
-    dmarc_core::arrow::check_version(builder.schema(), kind).map_err(|error| {
-        let found = builder.schema().metadata().get(dmarc_core::arrow::VERSION_KEY).cloned();
-        match found {
-            Some(found) if found != dmarc_core::arrow::VERSION => {
-                DatasetError::Newer { path: path.to_owned(), found, known: dmarc_core::arrow::VERSION }
-            }
-            _ => DatasetError::rows(path, error),
-        }
-    })?;
+    check_schema(path, builder.schema(), kind)?;
     let groups = builder.metadata().row_groups();
     let all_values: i64 =
         groups.iter().flat_map(RowGroupMetaData::columns).map(ColumnChunkMetaData::num_values).sum();
@@ -143,6 +136,19 @@ pub(super) fn read(
         .build()
         .map_err(|error| DatasetError::rows(path, error))?;
     Ok(Reader { path: path.to_owned(), values_a_row, batches })
+}
+
+/// Whether this is a segment of a kind, in a version that is known.
+pub(super) fn check_schema(path: &Path, schema: &Schema, kind: &str) -> Result<(), DatasetError> {
+    dmarc_core::arrow::check_version(schema, kind).map_err(|error| {
+        let found = schema.metadata().get(dmarc_core::arrow::VERSION_KEY).cloned();
+        match found {
+            Some(found) if found != dmarc_core::arrow::VERSION => {
+                DatasetError::Newer { path: path.to_owned(), found, known: dmarc_core::arrow::VERSION }
+            }
+            _ => DatasetError::rows(path, error),
+        }
+    })
 }
 
 /// How many rows have about so many values.

@@ -2,7 +2,7 @@
 
 use super::{Context, Verdict};
 use crate::findings::class::Class;
-use crate::findings::observe::{Place, authenticated_service};
+use crate::findings::view::{Place, authenticated_service};
 use crate::findings::services::{Service, ServiceKind};
 use crate::findings::weights;
 

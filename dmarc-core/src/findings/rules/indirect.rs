@@ -1,11 +1,9 @@
 //! Mail of ours that a list, gateway or forwarder changed.
 
-use std::collections::BTreeSet;
-
 use super::{Context, Verdict};
 use crate::domain::organizational;
 use crate::findings::class::Class;
-use crate::findings::observe::Indirect;
+use crate::findings::signals::Indirect;
 use crate::findings::services::ServiceKind;
 use crate::findings::{HostName, weights};
 
@@ -50,9 +48,7 @@ fn is_known_to_forward(context: &Context<'_, '_>) -> bool {
 }
 
 fn is_accepted_twice(context: &Context<'_, '_>) -> bool {
-    let reporters: BTreeSet<&str> =
-        context.stream.records.iter().map(|r| r.report.reporter.as_str()).collect();
-    reporters.len() >= 2 && has_broken_signature(context)
+    context.stream.reporters().count() >= 2 && has_broken_signature(context)
 }
 
 fn resigned_by_host(context: &Context<'_, '_>) -> bool {

@@ -1,21 +1,26 @@
 //! The rules in their order: the first that matches decides. Whatever none decides is scored.
 //!
-//! A report that is untrusted or in conflict is set aside before (rule 1). Operator decisions (rule 2) are not
-//! supported yet.
+//! A report that is untrusted or in conflict is set aside before (rule 1).
 
 mod aligned;
+mod decided;
 mod indirect;
 mod own;
 mod third_party;
 
+pub(super) use decided::{class as decided_class, why as decided_why};
+
 use super::class::Class;
-use super::observe::{DomainView, Host, Signals, Stream};
+use super::decision::Decision;
+use super::observed::Stream;
+use super::signals::Signals;
+use super::view::{DomainView, Host};
 
 /// One stream, with all that a rule may look at.
 pub(super) struct Context<'v, 'r> {
     pub(super) view: &'v DomainView<'r>,
     pub(super) host: &'v Host<'r>,
-    pub(super) signals: &'v Signals<'r>,
+    pub(super) signals: &'v Signals,
     pub(super) stream: &'v Stream<'r>,
 }
 
@@ -52,7 +57,10 @@ const RULES: [fn(&Context<'_, '_>) -> Option<Verdict>; 6] = [
     third_party::by_own_authentication,
 ];
 
-/// The verdict of the first rule that matches.
-pub(super) fn judge(context: &Context<'_, '_>) -> Option<Verdict> {
-    RULES.iter().find_map(|rule| rule(context))
+/// The verdict of the operator or of the first rule that matches.
+pub(super) fn judge(context: &Context<'_, '_>, decision: Option<&Decision>) -> Option<Verdict> {
+    match decision {
+        Some(decision) => Some(decided::by_operator(context, decision)),
+        None => RULES.iter().find_map(|rule| rule(context)),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, Verdict};
 use crate::findings::class::Class;
-use crate::findings::observe::Place;
+use crate::findings::view::Place;
 use crate::findings::weights;
 
 /// Rule 6: a signal that no outsider can make.
@@ -20,7 +20,7 @@ pub(super) fn by_signal_no_outsider_can_make(context: &Context<'_, '_>) -> Optio
 }
 
 /// What to fix.
-fn cause(context: &Context<'_, '_>) -> &'static str {
+pub(super) fn cause(context: &Context<'_, '_>) -> &'static str {
     if context.signals.own_tenant {
         "tenant"
     } else if context.signals.own_keys_failing.is_empty() {

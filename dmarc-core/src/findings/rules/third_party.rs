@@ -2,7 +2,7 @@
 
 use super::{Context, Verdict};
 use crate::findings::class::Class;
-use crate::findings::observe::authenticated_service;
+use crate::findings::view::authenticated_service;
 use crate::findings::services::ServiceKind;
 use crate::findings::weights;
 

@@ -1,0 +1,567 @@
+//! What was observed of a domain: its records, reduced to *streams* as they come.
+//!
+//! A stream is one cause inside a host: Author Domain and authentication signature. Streams repeat day after day and
+//! reporter after reporter, so what is kept grows with what differs, not with the number of records.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::{DayTotals, DomainSummary};
+use super::signals::Signals;
+use crate::domain::organizational;
+use crate::model::aggregate::DateRange;
+use crate::record::{FlatRecord, Trust};
+
+/// The largest rows of a stream that are remembered.
+pub(super) const ROWS: usize = 3;
+
+/// Records by Organizational Domain, each reduced to its streams.
+///
+/// The order in which records come, and how they are split over several of these that are [merged](Self::merge), makes no
+/// difference to what is found.
+#[derive(Debug, Default)]
+pub struct Observations {
+    domains: BTreeMap<String, Observed>,
+}
+
+impl Observations {
+    /// Takes in a record.
+    pub fn add(&mut self, record: &FlatRecord) {
+        self.domain(organizational(&record.report.policy_domain)).add(record);
+    }
+
+    /// Takes in what others observed.
+    pub fn merge(&mut self, others: Self) {
+        for (name, other) in others.domains {
+            match self.domains.get_mut(&name) {
+                Some(domain) => domain.merge(other),
+                None => drop(self.domains.insert(name, other)),
+            }
+        }
+    }
+
+    /// The domains, by name.
+    pub fn domains(&self) -> impl Iterator<Item = &Observed> {
+        self.domains.values()
+    }
+
+    pub(crate) fn domain(&mut self, name: &str) -> &mut Observed {
+        if !self.domains.contains_key(name) {
+            self.domains.insert(name.to_owned(), Observed::new(name));
+        }
+        self.domains.entry(name.to_owned()).or_default()
+    }
+}
+
+/// What was observed of one Organizational Domain.
+#[derive(Debug, Default)]
+pub struct Observed {
+    pub(super) name: String,
+    /// Author Domains and reporters.
+    texts: Interner<str>,
+    signals: Interner<Signals>,
+    ids: Interner<ReportId>,
+    /// The rest about each of `ids`.
+    reports: Vec<KnownReport>,
+    hosts: Interner<Option<IpAddr>>,
+    streams: Vec<StreamData>,
+    index: HashMap<StreamKey, u32, RandomState>,
+}
+
+/// A report, and what its records add up to.
+#[derive(Debug)]
+struct KnownReport {
+    rest: ReportRest,
+    /// Of `texts`.
+    reporter: u32,
+    records: u64,
+    totals: DayTotals,
+}
+
+/// Host, Author Domain and signature, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct StreamKey {
+    host: u32,
+    from: u32,
+    signals: u32,
+}
+
+/// What tells one report from another, inside a domain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ReportId {
+    pub(crate) period: DateRange,
+    pub(crate) reporter: String,
+    pub(crate) report_id: String,
+    pub(crate) policy_domain: String,
+}
+
+/// What else is known of a report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ReportRest {
+    pub(crate) origin: String,
+    pub(crate) trust: Trust,
+    /// The requested policy `p`; empty where absent.
+    pub(crate) policy: String,
+}
+
+/// A report, as rows refer to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReportRef<'o> {
+    pub(super) id: &'o ReportId,
+    pub(super) rest: &'o ReportRest,
+}
+
+/// What a record adds to its stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    pub(crate) report: u32,
+    pub(crate) messages: u64,
+    pub(crate) is_pass: bool,
+    pub(crate) is_delivered: bool,
+    pub(crate) disagrees: bool,
+}
+
+/// A row, as evidence: its messages, and its report by number.
+type Row = (u64, u32);
+
+/// All records of a stream.
+#[derive(Debug)]
+struct StreamData {
+    key: StreamKey,
+    messages: u64,
+    delivered: u64,
+    disagreeing: u64,
+    unverified: u64,
+    begin: i64,
+    end: i64,
+    /// Messages by day, sorted; only of plausible periods.
+    days: Vec<(i64, u64)>,
+    /// First and last day of the other periods.
+    implausible: Option<(i64, i64)>,
+    /// Of `texts`, in no order.
+    reporters: Vec<u32>,
+    /// The report that all records are of; `None`: there are several.
+    only_report: Option<u32>,
+    rows: Vec<Row>,
+}
+
+/// A stream as the rules see it.
+#[derive(Clone, Debug)]
+pub(super) struct Stream<'o> {
+    pub(super) from: &'o str,
+    pub(super) signals: &'o Signals,
+    data: &'o StreamData,
+    observed: &'o Observed,
+}
+
+impl Observed {
+    /// Nothing yet about the Organizational Domain `name`.
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// The Organizational Domain.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn add(&mut self, record: &FlatRecord) {
+        let facts = &record.report;
+        let id = ReportId {
+            reporter: facts.reporter.clone(),
+            period: facts.period,
+            report_id: facts.report_id.clone(),
+            policy_domain: facts.policy_domain.clone(),
+        };
+        let (origin, policy) = (facts.origin.clone(), facts.policy.clone());
+        let report = self.report(id, ReportRest { origin, trust: facts.trust, policy });
+        let signals = Signals::of(record, &self.name);
+        let stream = self.stream(record.source_ip, &record.header_from, signals);
+        let counted = Counted {
+            report,
+            messages: record.message_count,
+            is_pass: record.is_pass(),
+            is_delivered: record.is_delivered,
+            disagrees: record.disagrees,
+        };
+        self.count(stream, counted);
+    }
+
+    /// The number of a report.
+    pub(crate) fn report(&mut self, id: ReportId, rest: ReportRest) -> u32 {
+        let reporter = self.text(&id.reporter);
+        let day = id.period.day();
+        let number = self.ids.number(id);
+        match self.reports.get_mut(number as usize) {
+            None => {
+                let totals = DayTotals { day, ..DayTotals::default() };
+                self.reports.push(KnownReport { rest, reporter, records: 0, totals });
+            }
+            // Two with one identity should not be; whatever comes first must not matter.
+            Some(known) if rest < known.rest => known.rest = rest,
+            Some(_) => {}
+        }
+        number
+    }
+
+    /// The number of a stream.
+    pub(crate) fn stream(&mut self, host: Option<IpAddr>, from: &str, signals: Signals) -> u32 {
+        let host = self.hosts.number(host);
+        let from = self.text(from);
+        let signals = self.signals.number(signals);
+        self.stream_of(StreamKey { host, from, signals })
+    }
+
+    /// The numbers of an Author Domain and a signature: for callers that see the same ones again and again.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn numbers(&mut self, from: &str, signals: Signals) -> (u32, u32) {
+        (self.text(from), self.signals.number(signals))
+    }
+
+    /// The number of a host.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn host(&mut self, host: Option<IpAddr>) -> u32 {
+        self.hosts.number(host)
+    }
+
+    /// The number of the stream of a host, by the numbers of Author Domain and signature.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn stream_by_numbers(&mut self, host: u32, (from, signals): (u32, u32)) -> u32 {
+        self.stream_of(StreamKey { host, from, signals })
+    }
+
+    fn stream_of(&mut self, key: StreamKey) -> u32 {
+        let streams = &mut self.streams;
+        *self.index.entry(key).or_insert_with(|| {
+            streams.push(StreamData::new(key));
+            number(streams.len() - 1)
+        })
+    }
+
+    fn text(&mut self, text: &str) -> u32 {
+        self.texts.number_of_text(text)
+    }
+
+    /// Counts a record of a stream.
+    pub(crate) fn count(&mut self, stream: u32, counted: Counted) {
+        let report = self.ids.get(counted.report).zip(self.reports.get_mut(counted.report as usize));
+        let Some((id, report)) = report else { return };
+        report.records += 1;
+        report.totals.add(counted.messages, counted.is_pass, counted.is_delivered);
+        let is_better = |a: &Row, b: &Row| order(&self.ids, a) < order(&self.ids, b);
+        if let Some(stream) = self.streams.get_mut(stream as usize) {
+            stream.count(counted, id.period, report.rest.trust);
+            stream.add_reporter(report.reporter);
+            stream.add_row((counted.messages, counted.report), is_better);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        let texts: Vec<u32> = other.texts.values.iter().map(|text| self.text(text)).collect();
+        let signals: Vec<u32> =
+            other.signals.values.iter().map(|signals| self.signals.number_of(Arc::clone(signals))).collect();
+        let hosts: Vec<u32> = other.hosts.values.iter().map(|host| self.hosts.number(**host)).collect();
+        let reports: Vec<u32> =
+            other.ids.values.iter().zip(other.reports).map(|(id, report)| self.take_report(id, report)).collect();
+        let map = |numbers: &[u32], number: u32| numbers.get(number as usize).copied().unwrap_or_default();
+        for mut stream in other.streams {
+            stream.key = StreamKey {
+                host: map(&hosts, stream.key.host),
+                from: map(&texts, stream.key.from),
+                signals: map(&signals, stream.key.signals),
+            };
+            stream.reporters.iter_mut().for_each(|reporter| *reporter = map(&texts, *reporter));
+            stream.only_report = stream.only_report.map(|report| map(&reports, report));
+            stream.rows.iter_mut().for_each(|(_, report)| *report = map(&reports, *report));
+            self.take_stream(stream);
+        }
+    }
+
+    fn take_report(&mut self, id: &ReportId, other: KnownReport) -> u32 {
+        let number = self.report(id.clone(), other.rest);
+        if let Some(report) = self.reports.get_mut(number as usize) {
+            report.records += other.records;
+            report.totals.take(other.totals);
+        }
+        number
+    }
+
+    fn take_stream(&mut self, other: StreamData) {
+        match self.index.get(&other.key).copied() {
+            None => {
+                self.index.insert(other.key, number(self.streams.len()));
+                self.streams.push(other);
+            }
+            Some(at) => {
+                let is_better = |a: &Row, b: &Row| order(&self.ids, a) < order(&self.ids, b);
+                if let Some(stream) = self.streams.get_mut(at as usize) {
+                    stream.merge(other, is_better);
+                }
+            }
+        }
+    }
+
+    /// The streams by host, in an order that depends on what they are only.
+    pub(super) fn streams_by_host(&self) -> BTreeMap<Option<IpAddr>, Vec<Stream<'_>>> {
+        let mut by_host: BTreeMap<Option<IpAddr>, Vec<Stream<'_>>> = BTreeMap::new();
+        for data in &self.streams {
+            let host = self.hosts.get(data.key.host).copied().flatten();
+            let from = self.texts.get(data.key.from).unwrap_or_default();
+            let Some(signals) = self.signals.get(data.key.signals) else { continue };
+            by_host.entry(host).or_default().push(Stream { from, signals, data, observed: self });
+        }
+        for streams in by_host.values_mut() {
+            streams.sort_by(|a, b| (a.from, a.signals).cmp(&(b.from, b.signals)));
+        }
+        by_host
+    }
+
+    /// Key figures.
+    pub(super) fn summary(&self) -> DomainSummary {
+        let mut days: BTreeMap<i64, DayTotals> = BTreeMap::new();
+        let mut all = DayTotals::default();
+        for report in &self.reports {
+            all.take(report.totals);
+            days.entry(report.totals.day).or_insert_with(|| DayTotals { day: report.totals.day, ..DayTotals::default() })
+                .take(report.totals);
+        }
+        let reporters: HashSet<u32> = self.reports.iter().map(|report| report.reporter).collect();
+        DomainSummary {
+            domain: self.name.clone(),
+            messages: all.dmarc_pass.saturating_add(all.dmarc_fail),
+            dmarc_pass: all.dmarc_pass,
+            dmarc_fail: all.dmarc_fail,
+            delivered_failing: all.delivered_failing,
+            records: self.reports.iter().map(|report| report.records).sum(),
+            reports: self.reports.len() as u64,
+            reporters: reporters.len() as u64,
+            policy: self.policy().to_owned(),
+            days: days.into_values().collect(),
+        }
+    }
+
+    /// From the beginning of the first report to the end of the last. One that claims another century must not stretch what all
+    /// the others cover.
+    pub(super) fn period(&self) -> Option<(i64, i64)> {
+        let plausible = self.ids.values.iter().map(|id| id.period).filter(|period| period.is_plausible());
+        plausible.map(|period| (period.begin, period.end)).reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
+    }
+
+    /// The policy that the newest report about the domain itself found; empty if none did.
+    fn policy(&self) -> &str {
+        let own = self.ids.values.iter().zip(&self.reports).filter(|(id, _)| id.policy_domain == self.name);
+        own.max_by_key(|(id, _)| *id).map_or("", |(_, report)| &report.rest.policy)
+    }
+
+    fn report_ref(&self, number: u32) -> Option<ReportRef<'_>> {
+        let id = self.ids.get(number)?;
+        self.reports.get(number as usize).map(|report| ReportRef { id, rest: &report.rest })
+    }
+}
+
+/// The largest row first, and then by what the report is, so that names of files and the order of rows do not matter.
+fn order<'o>(ids: &'o Interner<ReportId>, row: &Row) -> (std::cmp::Reverse<u64>, Option<&'o ReportId>) {
+    (std::cmp::Reverse(row.0), ids.get(row.1))
+}
+
+impl StreamData {
+    fn new(key: StreamKey) -> Self {
+        Self {
+            key,
+            messages: 0,
+            delivered: 0,
+            disagreeing: 0,
+            unverified: 0,
+            begin: i64::MAX,
+            end: i64::MIN,
+            days: Vec::new(),
+            implausible: None,
+            reporters: Vec::new(),
+            only_report: None,
+            rows: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, counted: Counted, period: DateRange, trust: Trust) {
+        let count = counted.messages;
+        let add = |sum: &mut u64, when: bool| *sum = sum.saturating_add(if when { count } else { 0 });
+        add(&mut self.messages, true);
+        add(&mut self.delivered, counted.is_delivered);
+        add(&mut self.disagreeing, counted.disagrees);
+        add(&mut self.unverified, trust == Trust::Unverified);
+        self.begin = self.begin.min(period.begin);
+        self.end = self.end.max(period.end);
+        if period.is_plausible() {
+            self.add_day(period.day(), count);
+        } else {
+            self.add_implausible((period.day(), period.day()));
+        }
+        // The first record has no reporter before it.
+        self.only_report =
+            Some(counted.report).filter(|report| self.reporters.is_empty() || self.only_report == Some(*report));
+    }
+
+    fn add_day(&mut self, day: i64, messages: u64) {
+        match self.days.binary_search_by_key(&day, |(day, _)| *day) {
+            Ok(at) => {
+                if let Some((_, sum)) = self.days.get_mut(at) {
+                    *sum = sum.saturating_add(messages);
+                }
+            }
+            Err(at) => self.days.insert(at, (day, messages)),
+        }
+    }
+
+    fn add_implausible(&mut self, (first, last): (i64, i64)) {
+        let known = self.implausible.unwrap_or((first, last));
+        self.implausible = Some((known.0.min(first), known.1.max(last)));
+    }
+
+    fn add_reporter(&mut self, reporter: u32) {
+        if !self.reporters.contains(&reporter) {
+            self.reporters.push(reporter);
+        }
+    }
+
+    fn add_row(&mut self, row: Row, is_better: impl Fn(&Row, &Row) -> bool) {
+        if self.rows.len() == ROWS && self.rows.last().is_some_and(|last| !is_better(&row, last)) {
+            return;
+        }
+        let at = self.rows.partition_point(|known| !is_better(&row, known));
+        self.rows.insert(at, row);
+        self.rows.truncate(ROWS);
+    }
+
+    fn merge(&mut self, other: Self, is_better: impl Fn(&Row, &Row) -> bool) {
+        let sums = [
+            (&mut self.messages, other.messages),
+            (&mut self.delivered, other.delivered),
+            (&mut self.disagreeing, other.disagreeing),
+            (&mut self.unverified, other.unverified),
+        ];
+        for (sum, more) in sums {
+            *sum = sum.saturating_add(more);
+        }
+        self.begin = self.begin.min(other.begin);
+        self.end = self.end.max(other.end);
+        for (day, messages) in other.days {
+            self.add_day(day, messages);
+        }
+        if let Some(days) = other.implausible {
+            self.add_implausible(days);
+        }
+        other.reporters.into_iter().for_each(|reporter| self.add_reporter(reporter));
+        self.only_report = self.only_report.filter(|report| other.only_report == Some(*report));
+        other.rows.into_iter().for_each(|row| self.add_row(row, &is_better));
+    }
+}
+
+impl<'o> Stream<'o> {
+    pub(super) fn messages(&self) -> u64 {
+        self.data.messages
+    }
+
+    pub(super) fn delivered(&self) -> u64 {
+        self.data.delivered
+    }
+
+    pub(super) fn disagreeing(&self) -> u64 {
+        self.data.disagreeing
+    }
+
+    pub(super) fn unverified(&self) -> u64 {
+        self.data.unverified
+    }
+
+    /// From the beginning of the first period to the end of the last.
+    pub(super) fn period(&self) -> DateRange {
+        DateRange::new(self.data.begin, self.data.end)
+    }
+
+    /// Messages by day; of plausible periods only.
+    pub(super) fn by_day(&self) -> &'o [(i64, u64)] {
+        &self.data.days
+    }
+
+    /// First and last day of implausible periods.
+    pub(super) fn implausible_days(&self) -> Option<(i64, i64)> {
+        self.data.implausible
+    }
+
+    pub(super) fn reporters(&self) -> impl Iterator<Item = &'o str> {
+        let observed = self.observed;
+        self.data.reporters.iter().filter_map(move |reporter| observed.texts.get(*reporter))
+    }
+
+    /// The report that all its records are of, unless there are several.
+    pub(super) fn only_report(&self) -> Option<&'o ReportId> {
+        self.data.only_report.and_then(|report| self.observed.ids.get(report))
+    }
+
+    /// Its largest rows: messages and report.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u64, ReportRef<'o>)> {
+        let observed = self.observed;
+        let row = move |(messages, report): &Row| Some((*messages, observed.report_ref(*report)?));
+        self.data.rows.iter().filter_map(row)
+    }
+}
+
+/// Gives numbers to values: the same value gets the same number.
+#[derive(Debug)]
+struct Interner<T: ?Sized> {
+    numbers: HashMap<Arc<T>, u32, RandomState>,
+    values: Vec<Arc<T>>,
+}
+
+impl<T: ?Sized> Default for Interner<T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::default(), values: Vec::new() }
+    }
+}
+
+impl<T: ?Sized + Eq + Hash> Interner<T> {
+    fn get(&self, number: u32) -> Option<&T> {
+        self.values.get(number as usize).map(AsRef::as_ref)
+    }
+
+    fn number_of(&mut self, value: Arc<T>) -> u32 {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let new = number(self.values.len());
+        self.values.push(Arc::clone(&value));
+        self.numbers.insert(value, new);
+        new
+    }
+}
+
+impl<T: Eq + Hash> Interner<T> {
+    fn number(&mut self, value: T) -> u32
+    where
+        Arc<T>: Borrow<T>,
+    {
+        match self.numbers.get(&value) {
+            Some(number) => *number,
+            None => self.number_of(Arc::new(value)),
+        }
+    }
+}
+
+impl Interner<str> {
+    fn number_of_text(&mut self, text: &str) -> u32 {
+        match self.numbers.get(text) {
+            Some(number) => *number,
+            None => self.number_of(text.into()),
+        }
+    }
+}
+
+/// Memory ends long before there are more.
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
