@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use dmarc_ingest::{ConfigError, HostsError};
+use dmarc_ingest::{ConfigError, DecisionsError, HostsError};
 
 use crate::render::text::Neutral;
 
@@ -11,10 +11,12 @@ const WIDTH: usize = 400;
 
 /// How a command failed, in the order of what matters more: when several apply, the greatest counts.
 ///
-/// An exit code of 1 is left to findings, and 0 means done.
+/// 0 means done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
+    /// Done, and there are findings as bad as was asked for.
+    Findings,
     /// Done, but some input was refused; every one is named.
     Refused,
     /// The data set is damaged or locked.
@@ -31,6 +33,7 @@ impl Kind {
     /// The exit code.
     pub fn code(self) -> u8 {
         match self {
+            Self::Findings => 1,
             Self::Usage => 2,
             Self::Refused => 3,
             Self::Unreachable => 4,
@@ -129,6 +132,12 @@ impl CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}
+
+impl From<DecisionsError> for CommandError {
+    fn from(error: DecisionsError) -> Self {
         Self::new(Kind::Usage, error)
     }
 }

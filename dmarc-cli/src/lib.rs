@@ -25,6 +25,7 @@ struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
+  1  done, and there are findings as bad as --fail-on names
   2  the command line or the configuration is wrong
   3  done, but some input was refused (named on standard error)
   4  a file, a folder, a mailbox or the output could not be reached; all else was read
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn explains_every_exit_code() {
-        for kind in [Kind::Usage, Kind::Refused, Kind::Unreachable, Kind::Dataset, Kind::Bug] {
+        for kind in [Kind::Findings, Kind::Usage, Kind::Refused, Kind::Unreachable, Kind::Dataset, Kind::Bug] {
             assert!(EXIT_CODES.contains(&format!("\n{:>3}  ", kind.code())), "{kind:?}");
         }
     }

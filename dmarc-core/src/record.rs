@@ -22,6 +22,13 @@ pub enum Trust {
     Verified,
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for Trust {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl Trust {
     /// The value in one word: `unverified`, `trusted_authres` or `verified`.
     pub fn as_str(self) -> &'static str {
@@ -65,9 +72,9 @@ pub struct ReportFacts {
 pub struct Selection {
     /// Only those about these policy domains and what is below them, in normal form. Default: all.
     pub domains: Vec<String>,
-    /// Only those of reports whose period has its middle at or behind this: seconds since the Unix epoch, UTC. Default: no bound.
+    /// Only those of reports whose period begins then or later: seconds since the Unix epoch, UTC. Default: no bound.
     pub since: Option<i64>,
-    /// Only those of reports whose period has its middle before this: seconds since the Unix epoch, UTC. Default: no bound.
+    /// Only those of reports whose period begins then or earlier: seconds since the Unix epoch, UTC. Default: no bound.
     pub until: Option<i64>,
 }
 
@@ -77,15 +84,14 @@ impl Selection {
         self.domains.is_empty() || self.domains.iter().any(|domain| is_at_or_below(policy_domain, domain))
     }
 
-    /// Whether records of a report of this period are looked at: the middle of it decides.
-    pub fn has_period(&self, period: DateRange) -> bool {
-        let middle = period.begin.midpoint(period.end);
-        self.since.is_none_or(|since| middle >= since) && self.until.is_none_or(|until| middle < until)
+    /// Whether records of a report are looked at whose period begins at `begin`.
+    pub fn has_time(&self, begin: i64) -> bool {
+        self.since.is_none_or(|since| begin >= since) && self.until.is_none_or(|until| begin <= until)
     }
 
     /// Whether a record is looked at.
     pub fn has(&self, record: &FlatRecord) -> bool {
-        self.has_domain(&record.report.policy_domain) && self.has_period(record.report.period)
+        self.has_domain(&record.report.policy_domain) && self.has_time(record.report.period.begin)
     }
 }
 

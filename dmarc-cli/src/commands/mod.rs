@@ -2,13 +2,20 @@
 
 mod check;
 mod dataset;
+mod diff;
+mod evidence;
+pub(crate) mod explain;
 mod fetch;
 mod findings;
 mod import;
 mod init;
 mod parse;
 mod quarantine;
+mod readiness;
+mod scope;
+mod senders;
 mod setup;
+mod simulate;
 mod watch;
 
 use dmarc_core::Limits;
@@ -47,6 +54,10 @@ verbs! {
     Check(check),
     /// Show the state of the dataset, and care for it
     Dataset(dataset),
+    /// Compare two periods, source by source
+    Diff(diff),
+    /// Show a finding, a report, a host or a domain down to its rows, its reports and the mails they came in
+    Explain(explain),
     /// Read the mailboxes once, into the dataset
     Fetch(fetch),
     /// Show who sends as your domains without authorisation, worst first
@@ -59,6 +70,12 @@ verbs! {
     Parse(parse),
     /// Show what could not be trusted, with the reason, and deal with it
     Quarantine(quarantine),
+    /// Show whether a domain may take the next policy step, and which gates are not met
+    Readiness(readiness),
+    /// Show who sends as your domains, by source
+    Senders(senders),
+    /// Show what another record would have done to the mail that was reported
+    Simulate(simulate),
     /// Read the mailboxes as mail comes, until asked to stop
     Watch(watch),
 }

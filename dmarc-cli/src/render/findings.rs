@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use dmarc_core::findings::{DomainSummary, Finding, Findings, Severity};
+use dmarc_core::findings::{Decision, DomainSummary, Finding, Findings, Severity};
 use dmarc_ingest::Inputs;
 
 use super::Screen;
+use super::answer::{Answer, Cell, Column, ColumnKind};
 use super::figures::{cut, day, grouped, percent, short};
 use super::text::Neutral;
 
@@ -45,7 +46,72 @@ pub fn write(
     for (domain, (summary, findings)) in by_domain {
         write_domain(out, screen, domain, &period, summary, &findings)?;
     }
+    write_expired(out, &findings.expired)?;
     write_inputs(out, not_shown, inputs)
+}
+
+/// The findings as rows, for formats that have no more than rows.
+pub fn answer(findings: &[Finding]) -> Answer {
+    let text = |name: &str| Column::new(name, ColumnKind::Text);
+    let number = |name: &str| Column::new(name, ColumnKind::Number);
+    let time = |name: &str| Column::new(name, ColumnKind::Time);
+    let columns = vec![
+        text("id"),
+        text("domain"),
+        text("severity"),
+        number("confidence"),
+        text("class"),
+        text("novelty"),
+        text("decision"),
+        text("source"),
+        number("hosts"),
+        number("messages"),
+        number("dmarc_pass"),
+        number("delivered"),
+        time("first_seen"),
+        time("last_seen"),
+        text("statement"),
+        text("remedy"),
+    ];
+    let mut answer = Answer::new("findings", columns);
+    for finding in findings {
+        answer.push(vec![
+            Cell::Text(finding.id.clone()),
+            Cell::Text(finding.domain.clone()),
+            Cell::Text(finding.severity.as_str().to_owned()),
+            Cell::Count(finding.confidence.into()),
+            Cell::Text(finding.class.as_str().to_owned()),
+            Cell::Text(finding.novelty.as_str().to_owned()),
+            Cell::text(finding.decision.as_ref().map(|decided| decided.status.as_str())),
+            Cell::Text(finding.source.name.clone()),
+            Cell::Count(finding.source.hosts),
+            Cell::Count(finding.messages),
+            Cell::Count(finding.dmarc_pass),
+            Cell::Count(finding.delivered),
+            Cell::Time(finding.first_seen),
+            Cell::Time(finding.last_seen),
+            Cell::Text(finding.statement.clone()),
+            Cell::Text(finding.remedy.clone()),
+        ]);
+    }
+    answer
+}
+
+/// Decisions that are not believed any more.
+fn write_expired(out: &mut dyn Write, expired: &[Decision]) -> io::Result<()> {
+    for decision in expired {
+        let subject = decision.subject.to_string();
+        writeln!(
+            out,
+            "A decision has expired on {} and does not count: {} {}, by {}: {}",
+            day(decision.expires.saturating_sub(1)),
+            decision.status.as_str(),
+            Neutral::new(&subject, WIDE),
+            Neutral::new(&decision.owner, WIDE),
+            Neutral::new(&decision.reason, WIDE),
+        )?;
+    }
+    Ok(())
 }
 
 fn write_domain(
@@ -177,7 +243,7 @@ fn write_inputs(out: &mut dyn Write, not_shown: u64, inputs: &Inputs) -> io::Res
     }
     writeln!(out, ".")?;
     if not_shown > 0 {
-        writeln!(out, "{} with --all; the evidence with --format json.", counted(not_shown, "more finding"))?;
+        writeln!(out, "{} with --all.", counted(not_shown, "more finding"))?;
     }
     Ok(())
 }

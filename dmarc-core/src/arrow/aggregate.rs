@@ -550,7 +550,7 @@ fn read_text(text: Option<&str>, lang: Option<&str>) -> Option<Text<'static>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use arrow_array::types::Int32Type;
     use proptest::collection::vec;
     use proptest::option;
@@ -641,7 +641,7 @@ mod tests {
         })
     }
 
-    fn report() -> impl Strategy<Value = AggregateReport<'static>> {
+    pub(in crate::arrow) fn report() -> impl Strategy<Value = AggregateReport<'static>> {
         let seconds = || i64::MIN / 1_000_000..=i64::MAX / 1_000_000;
         let metadata =
             (words(), seconds(), seconds()).prop_map(|([name, email, id], begin, end)| ReportMetadata {
@@ -670,7 +670,7 @@ mod tests {
         })
     }
 
-    fn batch(records: &[FlatRecord]) -> RecordBatch {
+    pub(in crate::arrow) fn batch(records: &[FlatRecord]) -> RecordBatch {
         let mut builder = AggregateBuilder::new();
         for record in records {
             builder.append(record, &Mail::default()).unwrap();

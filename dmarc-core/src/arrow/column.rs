@@ -365,6 +365,11 @@ impl<'a, const N: usize> TextStructColumn<'a, N> {
 }
 
 impl<const N: usize> TextStructColumn<'_, N> {
+    /// Whether a row has no items.
+    pub(super) fn is_empty(&self, row: usize) -> bool {
+        self.lists.range(row).is_empty()
+    }
+
     /// How many items a row has and the numbers of their words, see [`TextColumns::keys`].
     pub(super) fn push_keys(&self, row: usize, keys: &mut Vec<i32>) {
         let items = self.lists.range(row);

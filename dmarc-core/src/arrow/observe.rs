@@ -172,8 +172,8 @@ impl<'a> Rows<'a> {
 
     /// A row without a period is looked at, and found out.
     fn is_in(&self, row: usize, selection: &Selection) -> bool {
-        let [begin, end] = self.period.map(|column| seconds(column, row));
-        begin.zip(end).is_none_or(|(begin, end)| selection.has_period(DateRange::new(begin, end)))
+        let [begin, _] = self.period;
+        seconds(begin, row).is_none_or(|begin| selection.has_time(begin))
     }
 
     fn counted(&self, row: usize, report: u32) -> Result<Counted, ArrowError> {
@@ -184,6 +184,7 @@ impl<'a> Rows<'a> {
             is_pass: dkim_aligned || spf_aligned,
             is_delivered,
             disagrees,
+            has_reason: !self.reasons.is_empty(row),
         })
     }
 
@@ -294,5 +295,70 @@ impl<K: Eq + Hash + Clone, V: Copy> Seen<K, V> {
             None => self.last = Some((key.clone(), value)),
         }
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::aggregate::tests::{batch, report};
+    use crate::findings::{Findings, HostFacts, HostName, Known};
+    use crate::record::{FlatRecord, Trust, flatten};
+
+    fn found(observations: &Observations) -> Findings {
+        let host = |_| HostFacts::new(false, HostName::Nameless);
+        let mut found = Findings::default();
+        observations.domains().for_each(|observed| found.merge(Findings::of(observed, &Known::new(&host))));
+        found.sort();
+        found
+    }
+
+    fn of_records<'r>(records: impl Iterator<Item = &'r FlatRecord>) -> Observations {
+        let mut observations = Observations::default();
+        records.for_each(|record| observations.add(record));
+        observations
+    }
+
+    fn of_batch(records: &[FlatRecord], selection: &Selection) -> Observations {
+        let mut observations = Observations::default();
+        observations.add_batch(&batch(records), selection).unwrap();
+        observations
+    }
+
+    fn records() -> impl Strategy<Value = Vec<FlatRecord>> {
+        let trust = |trusted| if trusted { Trust::TrustedAuthres } else { Trust::Unverified };
+        vec((report(), "[ab]", any::<bool>()), 0..5).prop_map(move |reports| {
+            let flat = |(report, origin, trusted)| flatten(report, origin, trust(trusted));
+            reports.into_iter().flat_map(flat).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn observes_a_batch_as_it_observes_each_record(records in records()) {
+            let expected = found(&of_records(records.iter()));
+            prop_assert_eq!(found(&of_batch(&records, &Selection::default())), expected);
+        }
+
+        #[test]
+        fn observes_selected_records_only(records in records(), since in any::<Option<i32>>(), until in any::<Option<i32>>()) {
+            let mut selection = Selection::default();
+            selection.domains = records.first().map(|record| record.report.policy_domain.clone()).into_iter().collect();
+            selection.since = since.map(i64::from);
+            selection.until = until.map(i64::from);
+            let expected = found(&of_records(records.iter().filter(|record| selection.has(record))));
+            prop_assert_eq!(found(&of_batch(&records, &selection)), expected);
+        }
+
+        #[test]
+        fn finds_the_same_however_records_are_split_and_merged(records in records(), at in any::<prop::sample::Index>()) {
+            let (first, second) = records.split_at(at.index(records.len() + 1));
+            let mut merged = of_records(second.iter().rev());
+            merged.merge(of_records(first.iter()));
+            prop_assert_eq!(found(&merged), found(&of_records(records.iter())));
+        }
     }
 }

@@ -44,10 +44,18 @@ struct Conclusion {
 /// The findings of one domain, in no particular order.
 pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
     let judged = judged(view);
-    let passing = passing_hosts(&judged);
+    sources(view, &judged).into_iter().map(|(finding, _)| finding).collect()
+}
+
+/// The same, each with the streams that it is made of.
+pub(super) fn sources<'j, 'v, 'r>(
+    view: &DomainView<'_>,
+    judged: &'j [Judged<'v, 'r>],
+) -> Vec<(Finding, Vec<&'j Judged<'v, 'r>>)> {
+    let passing = passing_hosts(judged);
     let mut insufficient = Vec::new();
     let mut findings = Vec::new();
-    for (key, members) in groups(&judged) {
+    for (key, members) in groups(judged) {
         let also_passes = members.iter().any(|one| one.host.ip.is_some_and(|ip| passing.contains(&ip)));
         let cluster = Cluster::new(&members, also_passes);
         let id = key.id(view.domain);
@@ -58,10 +66,10 @@ pub(super) fn findings(view: &DomainView<'_>) -> Vec<Finding> {
             insufficient.extend(members);
         } else {
             let finding = finding(id, &key, conclusion, &cluster, view);
-            findings.push(Finding { decision: decision.map(Into::into), ..finding });
+            findings.push((Finding { decision: decision.map(Into::into), ..finding }, members));
         }
     }
-    findings.extend(too_little(&insufficient, view));
+    findings.extend(too_little(&insufficient, view).map(|finding| (finding, insufficient)));
     findings
 }
 
@@ -159,7 +167,7 @@ fn finding(
     let confidence = caps.iter().map(|(_, cap)| *cap).fold(confidence, u8::min);
     against.extend(caps.into_iter().map(|(fact, cap)| Evidence::Cap { fact, cap }));
     evidence.extend(observed(cluster, view));
-    evidence.extend(rows(&cluster.streams));
+    evidence.extend(rows(&cluster.streams, view.rows));
     let period = cluster.period();
     Finding {
         id,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::class::{Class, Severity};
 use super::decision::{Decision, Status};
 use super::novelty::Novelty;
-use super::observed::{ROWS, ReportRef, Stream};
+use super::observed::{ReportRef, Stream};
 use super::view::Host;
 
 /// The version of the rules; part of every id, so that a changed rule makes new findings.
@@ -157,6 +157,11 @@ pub struct EvidenceRow {
     pub messages: u64,
     /// The Author Domain.
     pub header_from: String,
+    /// Beginning of the reporting period.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
+    pub begin: i64,
+    /// Whether it passed DMARC.
+    pub is_pass: bool,
 }
 
 /// The id of what `rule` says about `cluster` of `domain`.
@@ -172,23 +177,26 @@ pub(super) fn id(rule: &str, domain: &str, cluster: &str, cause: &str) -> String
 /// The largest rows of streams as evidence, in an order that does not depend on theirs.
 pub(super) fn rows<'a, 'o: 'a>(
     streams: &[(&'a Host<'o>, &'a Stream<'o>)],
+    most: usize,
 ) -> impl Iterator<Item = Evidence> {
     let rows = |(host, stream): &(&'a Host<'o>, &'a Stream<'o>)| {
         let (host, stream) = (*host, *stream);
-        stream.rows().map(move |(messages, report)| (messages, report, host.ip, stream.from))
+        stream.rows().map(move |(messages, report)| (messages, report, host.ip, stream))
     };
-    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &str)> = streams.iter().flat_map(rows).collect();
-    let order = |a: &(u64, ReportRef<'o>, Option<IpAddr>, &str)| (std::cmp::Reverse(a.0), a.1.id, a.2);
+    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)> = streams.iter().flat_map(rows).collect();
+    let order = |a: &(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)| (std::cmp::Reverse(a.0), a.1.id, a.2);
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
-    rows.truncate(ROWS);
-    rows.into_iter().map(|(messages, report, source_ip, from)| Evidence::Row {
+    rows.truncate(most);
+    rows.into_iter().map(|(messages, report, source_ip, stream)| Evidence::Row {
         row: EvidenceRow {
             origin: report.rest.origin.clone(),
             reporter: report.id.reporter.clone(),
             report_id: report.id.report_id.clone(),
             source_ip,
             messages,
-            header_from: from.to_owned(),
+            header_from: stream.from.to_owned(),
+            begin: report.id.period.begin,
+            is_pass: stream.signals.is_pass(),
         },
     })
 }

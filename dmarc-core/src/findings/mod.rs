@@ -20,6 +20,7 @@ mod rules;
 mod score;
 mod services;
 pub(crate) mod signals;
+mod simulation;
 mod texts;
 mod tls;
 mod view;
@@ -31,8 +32,9 @@ pub use class::{Class, Severity};
 pub use decision::{Decision, Status, Subject};
 pub use finding::{Decided, Evidence, EvidenceRow, Finding, Source};
 pub use novelty::Novelty;
-pub use observed::{Observations, Observed};
+pub use observed::{HostSummary, Observations, Observed, ReportSummary};
 pub use services::{Service, ServiceKind};
+pub use simulation::{Action, Candidate, CandidateError, CandidatePolicy, Simulated, simulate};
 pub use tls::{TlsObservation, tls_observations};
 
 use crate::model::aggregate::DateRange;
@@ -155,7 +157,12 @@ pub struct Known<'a> {
     pub decisions: &'a [Decision],
     /// What is known about a host.
     pub host: &'a dyn Fn(IpAddr) -> HostFacts,
+    /// The largest rows that a finding shows as evidence. Default: 3. At most 10 of a stream are known.
+    pub rows: usize,
 }
+
+/// Rows that a finding shows unless others are asked for.
+const ROWS: usize = 3;
 
 impl std::fmt::Debug for Known<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -169,7 +176,7 @@ impl std::fmt::Debug for Known<'_> {
 impl<'a> Known<'a> {
     /// What `host` knows about hosts, and nothing else; add the rest by its field.
     pub fn new(host: &'a dyn Fn(IpAddr) -> HostFacts) -> Self {
-        Self { failures: &[], decisions: &[], host }
+        Self { failures: &[], decisions: &[], host, rows: ROWS }
     }
 }
 
@@ -283,7 +290,8 @@ pub struct DomainSummary {
     pub reporters: u64,
     /// The requested policy `p` that the newest report about the domain itself found; empty if none did.
     pub policy: String,
-    /// The same by day, sorted; days without a record are left out.
+    /// The same by day, sorted; days without a record are left out. Not serialized.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub days: Vec<DayTotals>,
 }
 

@@ -4,7 +4,7 @@
 //! reporter after reporter, so what is kept grows with what differs, not with the number of records.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::model::aggregate::DateRange;
 use crate::record::{FlatRecord, Trust};
 
 /// The largest rows of a stream that are remembered.
-pub(super) const ROWS: usize = 3;
+pub(super) const ROWS: usize = 10;
 
 /// Records by Organizational Domain, each reduced to its streams.
 ///
@@ -116,6 +116,50 @@ pub(super) struct ReportRef<'o> {
     pub(super) rest: &'o ReportRest,
 }
 
+/// What is known of one host of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct HostSummary {
+    /// The host.
+    pub ip: IpAddr,
+    /// Its messages; `day` means nothing here.
+    pub totals: DayTotals,
+    /// From the beginning of the first report to the end of the last: seconds since the Unix epoch, UTC.
+    pub period: (i64, i64),
+    /// Who reported it.
+    pub reporters: BTreeSet<String>,
+}
+
+impl HostSummary {
+    fn new(ip: IpAddr) -> Self {
+        Self { ip, totals: DayTotals::default(), period: (i64::MAX, i64::MIN), reporters: BTreeSet::new() }
+    }
+}
+
+/// What is known of one report about a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ReportSummary {
+    /// Who reported.
+    pub reporter: String,
+    /// The reporter's identifier.
+    pub report_id: String,
+    /// The policy domain.
+    pub policy_domain: String,
+    /// The reporting period: seconds since the Unix epoch, UTC.
+    pub period: (i64, i64),
+    /// The mail or file, and the part in it.
+    pub origin: String,
+    /// How far the mail is known to be genuine.
+    pub trust: Trust,
+    /// Records.
+    pub records: u64,
+    /// Messages; `day` is that of the middle of the period.
+    pub totals: DayTotals,
+}
+
 /// What a record adds to its stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
@@ -124,6 +168,8 @@ pub(crate) struct Counted {
     pub(crate) is_pass: bool,
     pub(crate) is_delivered: bool,
     pub(crate) disagrees: bool,
+    /// Whether the receiver gave a reason to do other than the policy asks.
+    pub(crate) has_reason: bool,
 }
 
 /// A row, as evidence: its messages, and its report by number.
@@ -137,6 +183,8 @@ struct StreamData {
     delivered: u64,
     disagreeing: u64,
     unverified: u64,
+    /// Delivered with a reason to do other than the policy asks.
+    overridden: u64,
     begin: i64,
     end: i64,
     /// Messages by day, sorted; only of plausible periods.
@@ -188,6 +236,7 @@ impl Observed {
             is_pass: record.is_pass(),
             is_delivered: record.is_delivered,
             disagrees: record.disagrees,
+            has_reason: !record.reasons.is_empty(),
         };
         self.count(stream, counted);
     }
@@ -345,11 +394,52 @@ impl Observed {
         }
     }
 
+    /// What is known of one host of the domain; `None` if no record is about it.
+    pub fn host_summary(&self, ip: IpAddr) -> Option<HostSummary> {
+        let number = *self.hosts.numbers.get(&Some(ip))?;
+        let streams = self.streams.iter().filter(|stream| stream.key.host == number);
+        let mut summary = HostSummary::new(ip);
+        for data in streams {
+            let is_pass = self.signals.get(data.key.signals).is_some_and(Signals::is_pass);
+            summary.totals.add(data.messages, is_pass, false);
+            summary.totals.delivered_failing =
+                summary.totals.delivered_failing.saturating_add(if is_pass { 0 } else { data.delivered });
+            summary.period = (summary.period.0.min(data.begin), summary.period.1.max(data.end));
+            summary.reporters.extend(data.reporters.iter().filter_map(|reporter| self.texts.get(*reporter)).map(str::to_owned));
+        }
+        Some(summary)
+    }
+
+    /// What is known of the reports with an identifier; reporters choose it, so there may be several.
+    pub fn report_summaries(&self, report_id: &str) -> Vec<ReportSummary> {
+        let known = self.ids.values.iter().zip(&self.reports).filter(|(id, _)| id.report_id == report_id);
+        let mut found: Vec<ReportSummary> = known
+            .map(|(id, report)| ReportSummary {
+                reporter: id.reporter.clone(),
+                report_id: id.report_id.clone(),
+                policy_domain: id.policy_domain.clone(),
+                period: (id.period.begin, id.period.end),
+                origin: report.rest.origin.clone(),
+                trust: report.rest.trust,
+                records: report.records,
+                totals: report.totals,
+            })
+            .collect();
+        found.sort_by(|a, b| (&a.reporter, &a.policy_domain, a.period).cmp(&(&b.reporter, &b.policy_domain, b.period)));
+        found
+    }
+
     /// From the beginning of the first report to the end of the last. One that claims another century must not stretch what all
     /// the others cover.
     pub(super) fn period(&self) -> Option<(i64, i64)> {
         let plausible = self.ids.values.iter().map(|id| id.period).filter(|period| period.is_plausible());
         plausible.map(|period| (period.begin, period.end)).reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
+    }
+
+    /// Policy domains below the domain: those with a record of their own.
+    pub(super) fn policy_subdomains(&self) -> BTreeSet<&str> {
+        let domains = self.ids.values.iter().map(|id| id.policy_domain.as_str());
+        domains.filter(|domain| *domain != self.name).collect()
     }
 
     /// The policy that the newest report about the domain itself found; empty if none did.
@@ -377,6 +467,7 @@ impl StreamData {
             delivered: 0,
             disagreeing: 0,
             unverified: 0,
+            overridden: 0,
             begin: i64::MAX,
             end: i64::MIN,
             days: Vec::new(),
@@ -394,6 +485,7 @@ impl StreamData {
         add(&mut self.delivered, counted.is_delivered);
         add(&mut self.disagreeing, counted.disagrees);
         add(&mut self.unverified, trust == Trust::Unverified);
+        add(&mut self.overridden, counted.has_reason && counted.is_delivered);
         self.begin = self.begin.min(period.begin);
         self.end = self.end.max(period.end);
         if period.is_plausible() {
@@ -443,6 +535,7 @@ impl StreamData {
             (&mut self.delivered, other.delivered),
             (&mut self.disagreeing, other.disagreeing),
             (&mut self.unverified, other.unverified),
+            (&mut self.overridden, other.overridden),
         ];
         for (sum, more) in sums {
             *sum = sum.saturating_add(more);
@@ -476,6 +569,11 @@ impl<'o> Stream<'o> {
 
     pub(super) fn unverified(&self) -> u64 {
         self.data.unverified
+    }
+
+    /// Delivered with a reason to do other than the policy asks.
+    pub(super) fn overridden(&self) -> u64 {
+        self.data.overridden
     }
 
     /// From the beginning of the first period to the end of the last.

@@ -138,6 +138,8 @@ pub(super) struct DomainView<'o> {
     /// Decisions about the domain that are live, and those that are not any more.
     pub(super) live: Vec<&'o Decision>,
     pub(super) expired: Vec<&'o Decision>,
+    /// Rows of a finding that are shown.
+    pub(super) rows: usize,
 }
 
 impl<'o> DomainView<'o> {
@@ -164,7 +166,8 @@ impl<'o> DomainView<'o> {
             .iter()
             .filter(|decision| decision.concerns(domain))
             .partition(|decision| decision.expires > end);
-        Self { domain, hosts, messages, days, own_selectors, passing_froms, replaying, failures, live, expired }
+        let rows = known.rows;
+        Self { domain, hosts, messages, days, own_selectors, passing_froms, replaying, failures, live, expired, rows }
     }
 
     /// The live decision about a stream, if there is one.

@@ -88,8 +88,7 @@ impl DatasetReader {
     }
 }
 
-/// Whether a segment may have records of the selection, by the month that its folder is named after. A period may reach from
-/// one month into the next.
+/// Whether a segment may have records of the selection, by the month that its folder is named after: in it the periods begin.
 fn may_have(path: &Path, selection: &Selection) -> bool {
     let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let month = folder.as_deref().and_then(|name| name.strip_prefix("month=")).unwrap_or_default();
@@ -98,8 +97,8 @@ fn may_have(path: &Path, selection: &Selection) -> bool {
     let seconds = |date: jiff::civil::Date| {
         date.to_zoned(jiff::tz::TimeZone::UTC).map_or(i64::MAX, |time| time.timestamp().as_second())
     };
-    let next = first.saturating_add(jiff::Span::new().months(2));
-    selection.until.is_none_or(|until| seconds(first) < until)
+    let next = first.saturating_add(jiff::Span::new().months(1));
+    selection.until.is_none_or(|until| seconds(first) <= until)
         && selection.since.is_none_or(|since| seconds(next) > since)
 }
 

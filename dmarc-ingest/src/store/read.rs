@@ -96,6 +96,16 @@ impl DatasetReader {
         Ok(list.into_iter().map(path).collect())
     }
 
+    /// The newest second that a report is about, in seconds since the Unix epoch, UTC; `None` without a report.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn newest(&self) -> Result<Option<i64>, DatasetError> {
+        // An end may be the first second after the period; one in another century is no age to count from.
+        let query = "SELECT max(max(begin, \"end\" - 1)) FROM reports WHERE active = 1 AND \"end\" BETWEEN 1 AND 4133980800";
+        self.ledger.read(|connection| connection.query_row(query, [], |row| row.get(0)))
+    }
+
     /// What was found out about hosts, for several threads to ask.
     #[must_use]
     pub fn hosts(&self) -> KnownHosts {

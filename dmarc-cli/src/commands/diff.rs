@@ -1,0 +1,142 @@
+//! `dmarc diff`: two periods compared, source by source.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dmarc_core::findings::{Finding, Findings};
+
+use crate::Output;
+use crate::commands::evidence::{Evidence, Question};
+use crate::commands::scope::{When, when};
+use crate::error::CommandError;
+use crate::render::answer::{Answer, Cell, Column, ColumnKind};
+
+/// Days of both periods together, unless a time is asked for.
+const DAYS: i64 = 14;
+const DAY: i64 = 86_400;
+
+/// `dmarc diff PATH…`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Compares the last 7 days of the data with the 7 days before, unless --since, --until and --split say otherwise.")]
+pub(crate) struct Options {
+    /// Where the second period begins: a date, an RFC 3339 time, or an age
+    #[arg(long, value_name = "WHEN", value_parser = when, default_value = "7d")]
+    split: When,
+
+    #[command(flatten)]
+    question: Question,
+}
+
+/// What a period has of one source.
+#[derive(Default)]
+struct Side<'f> {
+    messages: u64,
+    dmarc_pass: u64,
+    findings: Vec<&'f Finding>,
+}
+
+impl Options {
+    pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
+        let split = self.split;
+        self.question.since(DAYS).answer(output, |evidence| diff(evidence, split))
+    }
+}
+
+fn diff(evidence: &Evidence, split: When) -> Result<Answer, CommandError> {
+    let end = evidence.newest()?.map_or(0, |newest| (newest.div_euclid(DAY) + 1) * DAY);
+    let split = split.first(end);
+    let (mut before, mut after) = (evidence.selection().clone(), evidence.selection().clone());
+    before.until = Some(before.until.map_or(split - 1, |until| until.min(split - 1)));
+    after.since = Some(after.since.map_or(split, |since| since.max(split)));
+    let (before, after) = (evidence.find_in(&before, &|_| {})?, evidence.find_in(&after, &|_| {})?);
+    Ok(answer(&before, &after))
+}
+
+fn answer(before: &Findings, after: &Findings) -> Answer {
+    let text = |name: &str| Column::new(name, ColumnKind::Text);
+    let number = |name: &str| Column::new(name, ColumnKind::Number);
+    let mut answer = Answer::new(
+        "diff",
+        vec![
+            text("change"),
+            text("source"),
+            text("domain"),
+            number("messages_before").head("before"),
+            number("messages_after").head("after"),
+            Column::new("pass_before", ColumnKind::Share).head("pass"),
+            Column::new("pass_after", ColumnKind::Share).head("pass"),
+            text("cause"),
+            Column::new("findings", ColumnKind::List),
+        ],
+    );
+    let (before, after) = (sides(before), sides(after));
+    let keys: BTreeSet<&(&str, &str)> = before.keys().chain(after.keys()).collect();
+    let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
+    for key @ (domain, source) in keys {
+        let none = Side::default();
+        let (a, b) = (before.get(key).unwrap_or(&none), after.get(key).unwrap_or(&none));
+        let Some((change, cause)) = change(a, b) else { continue };
+        let ids: BTreeSet<&str> = a.findings.iter().chain(&b.findings).map(|finding| finding.id.as_str()).collect();
+        let row = vec![
+            Cell::Text(change.to_owned()),
+            Cell::Text((*source).to_owned()),
+            Cell::Text((*domain).to_owned()),
+            Cell::Count(a.messages),
+            Cell::Count(b.messages),
+            Cell::Share { part: a.dmarc_pass, whole: a.messages },
+            Cell::Share { part: b.dmarc_pass, whole: b.messages },
+            Cell::Text(cause),
+            Cell::List(ids.into_iter().map(str::to_owned).collect()),
+        ];
+        rows.push((a.messages.abs_diff(b.messages), row));
+    }
+    // The largest change first; what is equal stays in order of its name.
+    rows.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    rows.into_iter().for_each(|(_, row)| answer.push(row));
+    answer
+}
+
+fn sides(found: &Findings) -> BTreeMap<(&str, &str), Side<'_>> {
+    let mut sides: BTreeMap<(&str, &str), Side<'_>> = BTreeMap::new();
+    for finding in &found.findings {
+        let side = sides.entry((&finding.domain, &finding.source.name)).or_default();
+        side.messages = side.messages.saturating_add(finding.messages);
+        side.dmarc_pass = side.dmarc_pass.saturating_add(finding.dmarc_pass);
+        side.findings.push(finding);
+    }
+    sides
+}
+
+/// What changed about a source, and what the later period says of it; nothing if it did not change.
+fn change(before: &Side<'_>, after: &Side<'_>) -> Option<(&'static str, String)> {
+    let classes = |side: &Side<'_>| -> BTreeSet<&'static str> {
+        side.findings.iter().map(|finding| finding.class.as_str()).collect()
+    };
+    let cause = |side: &Side<'_>| {
+        let worst = side.findings.iter().max_by_key(|finding| (finding.severity, finding.messages));
+        worst.map(|finding| finding.statement.clone()).unwrap_or_default()
+    };
+    if before.messages == 0 {
+        return Some(("new", cause(after)));
+    }
+    if after.messages == 0 {
+        return Some(("gone", cause(before)));
+    }
+    let (old, new) = (classes(before), classes(after));
+    if old != new {
+        let appeared: Vec<&str> = new.difference(&old).copied().collect();
+        let vanished: Vec<&str> = old.difference(&new).copied().collect();
+        let words = match (appeared.is_empty(), vanished.is_empty()) {
+            (false, false) => format!("{} instead of {}", appeared.join(", "), vanished.join(", ")),
+            (false, true) => format!("also {}: {}", appeared.join(", "), cause(after)),
+            _ => format!("no more {}", vanished.join(", ")),
+        };
+        return Some(("changed", words));
+    }
+    if after.messages >= before.messages.saturating_mul(2) {
+        Some(("more", cause(after)))
+    } else if before.messages >= after.messages.saturating_mul(2) {
+        Some(("less", cause(after)))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,244 @@
+//! What is judged: reports of named files or of the dataset, and what is known beside them.
+
+use std::path::PathBuf;
+
+use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed};
+use dmarc_core::record::{FlatRecord, Selection};
+use dmarc_ingest::store::{DatasetReader, KnownHosts};
+use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, load_decisions, outcomes};
+
+use crate::Output;
+use crate::commands::limits;
+use crate::commands::scope::Scope;
+use crate::commands::setup::Setup;
+use crate::error::CommandError;
+use crate::render::answer::{Answer, Format};
+use crate::render::trouble::Trouble;
+
+/// What is to be judged.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    setup: Setup,
+
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// Reports that count, and what is known about the hosts in them.
+pub(crate) struct Evidence {
+    config: Config,
+    listed: Option<Hosts>,
+    decisions: Vec<Decision>,
+    source: Source,
+    collected: Collected,
+    selection: Selection,
+}
+
+/// Where the records are.
+enum Source {
+    /// In memory.
+    Files(Vec<FlatRecord>),
+    Dataset(Box<(DatasetReader, KnownHosts)>),
+}
+
+impl Options {
+    /// The same for other paths.
+    pub(crate) fn of(paths: Vec<PathBuf>, setup: Setup, scope: Scope) -> Self {
+        Self { paths, setup, scope }
+    }
+
+    /// Reads what is named, once, and keeps nothing; without any name, the dataset. What was wrong with mail is said at once, so
+    /// that the answer is what stays on the screen, and is the result for the end of the run.
+    pub(crate) fn gather(
+        &self,
+        output: &mut Output<'_>,
+    ) -> Result<(Evidence, Result<(), CommandError>), CommandError> {
+        let is_dataset = self.paths.is_empty();
+        let config = if is_dataset { self.setup.config() } else { self.setup.named_config() }?;
+        let listed = config.lookup.hosts_file.as_deref().map(Hosts::load).transpose()?;
+        let decisions = config.lookup.decisions_file.as_deref().map(load_decisions).transpose()?;
+        let mut trouble = Trouble::default();
+        let (source, collected) = if is_dataset {
+            let reader = self.setup.reader(&config)?;
+            let collected = reader.beside()?;
+            let hosts = reader.hosts();
+            (Source::Dataset(Box::new((reader, hosts))), collected)
+        } else {
+            let mut collected = collect(&self.paths, &config, &mut trouble);
+            (Source::Files(std::mem::take(&mut collected.records)), collected)
+        };
+        let ended = trouble.finish(output.err);
+        let selection = self.scope.selection(|| source.newest(), output)?;
+        let decisions = decisions.unwrap_or_default();
+        let mut evidence = Evidence { config, listed, decisions, source, collected, selection };
+        evidence.select();
+        Ok((evidence, ended))
+    }
+}
+
+impl Source {
+    /// The newest time that a report is about.
+    fn newest(&self) -> Result<Option<i64>, CommandError> {
+        match self {
+            Self::Files(records) => {
+                let periods = records.iter().map(|record| record.report.period);
+                Ok(periods.filter(|period| period.is_plausible()).map(|period| period.end).max())
+            }
+            Self::Dataset(dataset) => Ok(dataset.0.newest()?),
+        }
+    }
+}
+
+impl Evidence {
+    /// Leaves out what is not asked for.
+    fn select(&mut self) {
+        let selection = &self.selection;
+        let is_in = |domain: &str, begin: i64| selection.has_domain(domain) && selection.has_time(begin);
+        self.collected.tls.retain(|tls| is_in(&tls.policy_domain, tls.period.0));
+        self.collected.set_aside.retain(|aside| is_in(&aside.policy_domain, aside.period.0));
+        if let Source::Files(records) = &mut self.source {
+            records.retain(|record| selection.has(record));
+        }
+    }
+
+    /// What became of the inputs.
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.collected.inputs
+    }
+
+    /// All findings, of each domain those that `keep` leaves.
+    pub(crate) fn find(&self, keep: &(dyn Fn(&mut Findings) + Sync)) -> Result<Findings, CommandError> {
+        let mut findings = self.find_in(&self.selection, keep)?;
+        findings.merge(self.beside());
+        findings.sort();
+        Ok(findings)
+    }
+
+    /// The same in a part of the records only, without what is about no record.
+    pub(crate) fn find_in(
+        &self,
+        selection: &Selection,
+        keep: &(dyn Fn(&mut Findings) + Sync),
+    ) -> Result<Findings, CommandError> {
+        let judged = self.judge_in(selection, &|observed, known| {
+            let mut found = Findings::of(observed, known);
+            keep(&mut found);
+            found
+        })?;
+        let mut findings = Findings::default();
+        judged.into_iter().for_each(|found| findings.merge(found));
+        findings.sort();
+        Ok(findings)
+    }
+
+    /// What is looked at.
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// The newest time that a report is about, in seconds since the Unix epoch, UTC.
+    pub(crate) fn newest(&self) -> Result<Option<i64>, CommandError> {
+        self.source.newest()
+    }
+
+    /// Findings that are about no record.
+    pub(crate) fn beside(&self) -> Findings {
+        Findings::beside(&self.collected.tls, &self.collected.set_aside)
+    }
+
+    /// What `judge` makes of each domain, by name.
+    pub(crate) fn judge<T: Send>(
+        &self,
+        judge: &(dyn Fn(&Observed, &Known<'_>) -> T + Sync),
+    ) -> Result<Vec<T>, CommandError> {
+        self.judge_in(&self.selection, judge)
+    }
+
+    fn judge_in<T: Send>(
+        &self,
+        selection: &Selection,
+        judge: &(dyn Fn(&Observed, &Known<'_>) -> T + Sync),
+    ) -> Result<Vec<T>, CommandError> {
+        let (config, listed) = (&self.config, &self.listed);
+        let known = |observed: &Observed, looked_up: &dyn Fn(_) -> _| {
+            let host = |ip| {
+                let listed = listed.as_ref().and_then(|hosts| hosts.get(ip)).cloned();
+                host_facts(&config.owner, listed.or_else(|| looked_up(ip)).as_ref(), ip)
+            };
+            let mut known = Known::new(&host);
+            (known.failures, known.decisions) = (&self.collected.failures, &self.decisions);
+            judge(observed, &known)
+        };
+        match &self.source {
+            Source::Files(records) => {
+                let mut observations = Observations::default();
+                let selected = records.iter().filter(|record| selection.has(record));
+                selected.for_each(|record| observations.add(record));
+                Ok(observations.domains().map(|observed| known(observed, &|_| None)).collect())
+            }
+            Source::Dataset(dataset) => {
+                let (reader, hosts) = dataset.as_ref();
+                let judged =
+                    reader.observe(selection, &|observed| hosts.with(|host| known(observed, host)))?;
+                Ok(judged.into_iter().collect::<Result<_, _>>()?)
+            }
+        }
+    }
+}
+
+fn collect(paths: &[PathBuf], config: &Config, trouble: &mut Trouble) -> Collected {
+    let mut collection = Collection::new(config.owner.clone());
+    for item in outcomes(paths, &limits()) {
+        match item {
+            Ok(mail) => {
+                trouble.look_at(&mail);
+                collection.add(mail);
+            }
+            Err(error) => trouble.unreachable(&error),
+        }
+    }
+    collection.finish()
+}
+
+/// A question about what is judged, and how its answer is written.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Question {
+    #[command(flatten)]
+    evidence: Options,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+
+    /// Rows at most; how many are left out is said
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+impl Question {
+    /// The same about the last days unless another time is asked for.
+    pub(crate) fn since(mut self, days: i64) -> Self {
+        self.evidence.scope = self.evidence.scope.or_since(days);
+        self
+    }
+
+    /// Gathers the evidence, asks, and writes the answer.
+    pub(crate) fn answer(
+        &self,
+        output: &mut Output<'_>,
+        ask: impl FnOnce(&Evidence) -> Result<Answer, CommandError>,
+    ) -> Result<(), CommandError> {
+        let (evidence, ended) = self.evidence.gather(output)?;
+        let mut answer = ask(&evidence)?;
+        if let Some(limit) = self.limit {
+            answer.limit(limit);
+        }
+        answer.write(self.format, output.screen, output.out, output.err).map_err(CommandError::output)?;
+        ended
+    }
+}
