@@ -49,10 +49,15 @@ pub(super) fn by_dkim_only(context: &Context<'_, '_>) -> Option<Verdict> {
     })
 }
 
-/// A service is a known sender where it sends for customers, or uses a selector that none of our own hosts uses.
+/// A service is a known sender where it sends for customers, or uses a selector that none of our own hosts uses; one
+/// that forwards only is none.
 fn sends_for_us(context: &Context<'_, '_>) -> bool {
-    let by_kind = |service: &Service| {
-        service.kind == ServiceKind::Sender || !context.view.knows_selector(&context.signals.own_keys_passing)
+    let by_kind = |service: &Service| match service.kind {
+        ServiceKind::Sender => true,
+        ServiceKind::Forwarder => false,
+        ServiceKind::Mailbox | ServiceKind::Gateway => {
+            !context.view.knows_selector(&context.signals.own_keys_passing)
+        }
     };
     context.host.service.or_else(|| authenticated_service(context.signals)).is_some_and(by_kind)
 }

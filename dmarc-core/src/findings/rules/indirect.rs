@@ -4,7 +4,6 @@ use super::{Context, Verdict};
 use crate::domain::organizational;
 use crate::findings::class::Class;
 use crate::findings::signals::Indirect;
-use crate::findings::services::ServiceKind;
 use crate::findings::{HostName, weights};
 
 /// Rule 5: the receiver says that it came through a list or forwarder. ARC alone is weak: it needs a host that is known
@@ -44,7 +43,8 @@ fn has_broken_signature(context: &Context<'_, '_>) -> bool {
 }
 
 fn is_known_to_forward(context: &Context<'_, '_>) -> bool {
-    context.host.is_called_forwarder || context.host.service.is_some_and(|service| forwards(service.kind))
+    context.host.is_called_forwarder
+        || context.host.service.is_some_and(|service| service.kind.passes_mail_on())
 }
 
 fn is_accepted_twice(context: &Context<'_, '_>) -> bool {
@@ -54,12 +54,8 @@ fn is_accepted_twice(context: &Context<'_, '_>) -> bool {
 fn resigned_by_host(context: &Context<'_, '_>) -> bool {
     let HostName::Confirmed(name) = &context.host.facts.name else { return false };
     let is_host = |domain: &str| match context.host.service {
-        Some(service) => forwards(service.kind) && service.authenticates_as(domain),
+        Some(service) => service.kind.passes_mail_on() && service.authenticates_as(domain),
         None => domain == organizational(name),
     };
     context.signals.signed_as.iter().any(|domain| is_host(domain))
-}
-
-fn forwards(kind: ServiceKind) -> bool {
-    matches!(kind, ServiceKind::Mailbox | ServiceKind::Gateway)
 }
