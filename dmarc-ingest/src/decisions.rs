@@ -128,9 +128,14 @@ fn status(word: &Spanned<String>) -> Result<Status, Fault> {
 /// The end of a day.
 fn expires(day: &Spanned<String>) -> Result<i64, Fault> {
     let date: Result<jiff::civil::Date, _> = day.get_ref().parse();
-    let end = date.and_then(jiff::civil::Date::tomorrow).and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
-    end.map(|end| end.timestamp().as_second())
+    date.and_then(jiff::civil::Date::tomorrow)
+        .and_then(begin_of)
         .map_err(|_| (day.span().start, "`expires`: expected a date such as \"2027-06-30\"".to_owned()))
+}
+
+/// The first second of a day, in seconds since the Unix epoch, UTC.
+pub(crate) fn begin_of(day: jiff::civil::Date) -> Result<i64, jiff::Error> {
+    format!("{day}T00:00:00Z").parse().map(jiff::Timestamp::as_second)
 }
 
 fn name(text: &Spanned<String>) -> Result<String, Fault> {

@@ -23,10 +23,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::file::metadata::PageIndexPolicy;
 
 use super::error::DatasetError;
 use super::read::{DatasetReader, patiently};
-use super::segment::{self, check_schema};
+use super::segment::check_schema;
+use crate::decisions::begin_of;
 
 /// Rows that a thread takes at once, about.
 const SHARE_ROWS: usize = 2_000_000;
@@ -94,9 +96,7 @@ fn may_have(path: &Path, selection: &Selection) -> bool {
     let month = folder.as_deref().and_then(|name| name.strip_prefix("month=")).unwrap_or_default();
     let first: Option<jiff::civil::Date> = format!("{month}-01").parse().ok();
     let Some(first) = first else { return true };
-    let seconds = |date: jiff::civil::Date| {
-        date.to_zoned(jiff::tz::TimeZone::UTC).map_or(i64::MAX, |time| time.timestamp().as_second())
-    };
+    let seconds = |date| begin_of(date).unwrap_or(i64::MAX);
     let next = first.saturating_add(jiff::Span::new().months(1));
     selection.until.is_none_or(|until| seconds(first) <= until)
         && selection.since.is_none_or(|since| seconds(next) > since)
@@ -105,7 +105,7 @@ fn may_have(path: &Path, selection: &Selection) -> bool {
 impl Segment {
     fn open(path: &Path, selection: &Selection) -> Result<Self, DatasetError> {
         let file = File::open(path).map_err(|error| DatasetError::io(path, error))?;
-        let options = ArrowReaderOptions::new().with_page_index(true);
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&file, options).map_err(|error| DatasetError::rows(path, error))?;
         check_schema(path, metadata.schema(), "aggregate")?;
