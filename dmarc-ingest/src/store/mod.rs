@@ -25,6 +25,7 @@ mod fault;
 mod hosts;
 mod layout;
 mod ledger;
+mod load;
 mod publish;
 mod quarantine;
 mod read;
@@ -37,11 +38,13 @@ mod verify;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-pub use commit::{Committed, Delivery, Totals};
+pub use commit::{Committed, Delivery, Totals, report_key};
 pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
+pub use load::{Load, LoadedReport};
 pub use quarantine::Kept;
 pub use read::DatasetReader;
+pub use rows::{RowBuilder, Rows};
 pub use status::Status;
 pub use verify::{Problem, Verified};
 
