@@ -48,6 +48,9 @@ struct Arguments {
     /// Days of reports, the last of them 2026-11-23.
     #[arg(long, default_value_t = 90)]
     days: u32,
+    /// Read everything again and compare it with the ledger, as `dmarc dataset verify` does.
+    #[arg(long)]
+    verify: bool,
 }
 
 fn main() -> Result<()> {
@@ -55,13 +58,26 @@ fn main() -> Result<()> {
     if arguments.out.exists() {
         bail!("{} is there already", arguments.out.display());
     }
-    let domains = arguments.domains.unwrap_or_else(|| u32::try_from(arguments.records / 20_000).unwrap_or(u32::MAX));
+    let domains =
+        arguments.domains.unwrap_or_else(|| u32::try_from(arguments.records / 20_000).unwrap_or(u32::MAX));
     let world = World::new(arguments.seed, arguments.records, domains.max(3), arguments.days);
     let mut dataset = Dataset::open(&arguments.out)?;
     for month in months(arguments.days) {
         let begun = Instant::now();
         let totals = write_month(&mut dataset, &world, &month)?;
-        println!("{} rows in {} segments after {:.1} s more", totals.rows, totals.segments, begun.elapsed().as_secs_f64());
+        println!(
+            "{} rows in {} segments after {:.1} s more",
+            totals.rows,
+            totals.segments,
+            begun.elapsed().as_secs_f64()
+        );
+    }
+    if arguments.verify {
+        let verified = dataset.reader()?.verify()?;
+        println!("{} rows of {} reports in {} bytes", verified.rows, verified.reports, verified.bytes);
+        if let Some(problem) = verified.problems.first() {
+            bail!("{} problems, the first: {}: {}", verified.problems.len(), problem.file, problem.what);
+        }
     }
     Ok(())
 }

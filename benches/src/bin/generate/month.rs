@@ -15,30 +15,32 @@ use sha2::{Digest as _, Sha256};
 
 use crate::rng::{Rng, whole};
 use crate::sight;
-use crate::world::{Dialect, HostName, Kind, Owner, Reporter, SECOND_ROW, WEEKEND, World, presence, stray_host};
+use crate::world::{
+    Dialect, HostName, Kind, Owner, Reporter, SECOND_ROW, WEEKEND, World, presence, stray_host,
+};
 
 /// Seconds of a day.
-pub const DAY: i64 = 86_400;
+pub(crate) const DAY: i64 = 86_400;
 /// The share of records of hosts that spoof for a few days.
 const BURSTS: f64 = 0.04;
 
 /// Days that follow each other: numbers of days from the beginning of the world.
 #[derive(Clone, Debug)]
-pub struct Month {
-    pub days: std::ops::Range<u32>,
+pub(crate) struct Month {
+    pub(crate) days: std::ops::Range<u32>,
     /// The first of all days, in seconds since the Unix epoch.
-    pub first: i64,
+    pub(crate) first: i64,
 }
 
 /// A report with what the ledger wants to know of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Stub {
-    pub owner: u32,
+pub(crate) struct Stub {
+    pub(crate) owner: u32,
     /// Number of the reporter in the world.
-    pub reporter: u16,
-    pub day: u32,
-    pub rows: u64,
-    pub messages: u64,
+    pub(crate) reporter: u16,
+    pub(crate) day: u32,
+    pub(crate) rows: u64,
+    pub(crate) messages: u64,
 }
 
 /// A row before it has its columns.
@@ -54,7 +56,7 @@ struct Row {
 }
 
 /// What happens in a month to one domain.
-pub struct Draft<'w> {
+pub(crate) struct Draft<'w> {
     world: &'w World,
     owner: Owner,
     month: Month,
@@ -65,7 +67,7 @@ pub struct Draft<'w> {
 
 impl<'w> Draft<'w> {
     /// Lets a month happen.
-    pub fn new(world: &'w World, index: u32, month: &Month) -> Self {
+    pub(crate) fn new(world: &'w World, index: u32, month: &Month) -> Self {
         let owner = world.owner(index);
         let rng = Rng::new(&[world.seed, 8, u64::from(index), u64::from(month.days.start)]);
         let mut draft = Self { world, owner, month: month.clone(), rng, rows: Vec::new(), hosts: Vec::new() };
@@ -188,7 +190,7 @@ impl<'w> Draft<'w> {
     }
 
     /// Turns the rows into those of a segment, and says what reports and hosts there are.
-    pub fn write(
+    pub(crate) fn write(
         mut self,
         builder: &mut RowBuilder,
         mut done: impl FnMut(Rows),
@@ -377,7 +379,7 @@ impl Written {
 }
 
 /// The reports of stubs, once more, as the ledger gets them.
-pub struct Reports<'w> {
+pub(crate) struct Reports<'w> {
     world: &'w World,
     first: i64,
     stubs: std::vec::IntoIter<Stub>,
@@ -387,7 +389,7 @@ pub struct Reports<'w> {
 }
 
 impl<'w> Reports<'w> {
-    pub fn new(world: &'w World, first: i64, stubs: Vec<Stub>) -> Self {
+    pub(crate) fn new(world: &'w World, first: i64, stubs: Vec<Stub>) -> Self {
         Self { world, first, stubs: stubs.into_iter(), owner: None, bases: HashMap::new() }
     }
 }
@@ -404,9 +406,7 @@ impl Iterator for Reports<'_> {
         let (owner, reporter) = (self.owner.as_ref()?, self.world.reporters.get(usize::from(stub.reporter))?);
         let base = match self.bases.entry(stub.reporter) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(sight::facts(owner, reporter).ok()?)
-            }
+            Entry::Vacant(entry) => entry.insert(sight::facts(owner, reporter).ok()?),
         };
         Some(Written::new(self.world, self.first, stub, reporter, (&base.0, &base.1)).loaded())
     }

@@ -24,7 +24,13 @@ struct Sight<'a> {
 }
 
 /// A record of a kind as a reporter writes it; `variant` is below 10, and most are alike.
-pub fn record(owner: &Owner, reporter: &Reporter, kind: &Kind, variant: u8, day: u32) -> Result<FlatRecord> {
+pub(crate) fn record(
+    owner: &Owner,
+    reporter: &Reporter,
+    kind: &Kind,
+    variant: u8,
+    day: u32,
+) -> Result<FlatRecord> {
     let xml = xml(owner, reporter, &sight(owner, kind, variant, day));
     let parsed = dmarc_core::parse::aggregate::parse(&xml, &Limits::default()).remove(0)?;
     let report = parsed.report.into_owned();
@@ -33,7 +39,7 @@ pub fn record(owner: &Owner, reporter: &Reporter, kind: &Kind, variant: u8, day:
 }
 
 /// What all records of the reports of a reporter about a domain have in common.
-pub fn facts(owner: &Owner, reporter: &Reporter) -> Result<(Arc<ReportFacts>, Identity)> {
+pub(crate) fn facts(owner: &Owner, reporter: &Reporter) -> Result<(Arc<ReportFacts>, Identity)> {
     let xml = xml(owner, reporter, &sight(owner, &Kind::Botnet, 0, 0));
     let parsed = dmarc_core::parse::aggregate::parse(&xml, &Limits::default()).remove(0)?;
     let (identity, _) = identify(&Report::Aggregate(Box::new(parsed.report)), "");
@@ -63,7 +69,8 @@ fn sight<'a>(owner: &'a Owner, kind: &'a Kind, variant: u8, day: u32) -> Sight<'
             service.envelope.clone_into(&mut sight.envelope_from);
             sight.spf = "pass";
             let result = if variant == 1 { "temperror" } else { "pass" };
-            sight.dkim = vec![(domain, format!("k{selector}"), result), (service.dkim, "s1".to_owned(), "pass")];
+            sight.dkim =
+                vec![(domain, format!("k{selector}"), result), (service.dkim, "s1".to_owned(), "pass")];
         }
         Kind::Unaligned(service) => {
             service.envelope.clone_into(&mut sight.envelope_from);
@@ -78,7 +85,13 @@ fn sight<'a>(owner: &'a Owner, kind: &'a Kind, variant: u8, day: u32) -> Sight<'
             if variant % 2 == 0 {
                 sight.envelope_from.clone_from(via);
             }
-            sight.spf = if variant.is_multiple_of(2) { "pass" } else if variant < 5 { "fail" } else { "softfail" };
+            sight.spf = if variant.is_multiple_of(2) {
+                "pass"
+            } else if variant < 5 {
+                "fail"
+            } else {
+                "softfail"
+            };
             sight.dkim = vec![own(if variant == 4 { "fail" } else { "pass" })];
             sight.reason = (variant == 4).then_some(("forwarded", ""));
         }
@@ -127,11 +140,11 @@ fn xml(owner: &Owner, reporter: &Reporter, sight: &Sight<'_>) -> String {
     xml.close("date_range");
     xml.close("report_metadata");
     policy_published(&mut xml, owner, reporter.dialect);
-    let dkim_aligned = sight.dkim.iter().any(|(domain, _, result)| {
-        *result == "pass" && is_aligned(domain, &sight.header_from, owner.adkim)
-    });
-    let spf_aligned =
-        sight.spf == "pass" && is_aligned(&sight.envelope_from, &sight.header_from, owner.aspf);
+    let dkim_aligned = sight
+        .dkim
+        .iter()
+        .any(|(domain, _, result)| *result == "pass" && is_aligned(domain, &sight.header_from, owner.adkim));
+    let spf_aligned = sight.spf == "pass" && is_aligned(&sight.envelope_from, &sight.header_from, owner.aspf);
     let passes = dkim_aligned || spf_aligned;
     xml.open("record");
     xml.open("row");

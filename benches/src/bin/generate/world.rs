@@ -7,9 +7,9 @@ use crate::rng::{Rng, whole};
 /// The share of records of hosts that come again.
 const RECURRING: f64 = 0.70;
 /// How often a host that a reporter sees on a day has another row there.
-pub const SECOND_ROW: f64 = 0.15;
+pub(crate) const SECOND_ROW: f64 = 0.15;
 /// How much less is sent on Saturdays and Sundays.
-pub const WEEKEND: f64 = 0.75;
+pub(crate) const WEEKEND: f64 = 0.75;
 /// Reporters, at most.
 const REPORTERS: u64 = 45;
 /// Forwarders and mailing lists that many domains share.
@@ -17,15 +17,19 @@ const FORWARDERS: u64 = 3_000;
 
 /// A service that sends for many: its own DKIM domain, its envelope domain, what its hosts are named.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Service {
-    pub dkim: &'static str,
-    pub envelope: &'static str,
-    pub hosts: &'static str,
+pub(crate) struct Service {
+    pub(crate) dkim: &'static str,
+    pub(crate) envelope: &'static str,
+    pub(crate) hosts: &'static str,
 }
 
 const SERVICES: [Service; 6] = [
     Service { dkim: "sendgrid.net", envelope: "sendgrid.net", hosts: "outbound-mail.sendgrid.net" },
-    Service { dkim: "amazonses.com", envelope: "eu-west-1.amazonses.com", hosts: "smtp-out.eu-west-1.amazonses.com" },
+    Service {
+        dkim: "amazonses.com",
+        envelope: "eu-west-1.amazonses.com",
+        hosts: "smtp-out.eu-west-1.amazonses.com",
+    },
     Service { dkim: "mailchimpapp.net", envelope: "mail12.atl.mcsv.net", hosts: "mcsv.net" },
     Service { dkim: "mailgun.org", envelope: "mailgun.org", hosts: "mailgun.net" },
     Service { dkim: "salesforce.com", envelope: "bnc.salesforce.com", hosts: "mta.salesforce.com" },
@@ -34,7 +38,7 @@ const SERVICES: [Service; 6] = [
 
 /// How a reporter writes reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// Numeric ids; no envelope domains.
     #[default]
     Big,
@@ -52,19 +56,19 @@ pub enum Dialect {
 
 /// A receiver that sends reports.
 #[derive(Clone, Debug)]
-pub struct Reporter {
-    pub name: String,
-    pub org_name: String,
-    pub dialect: Dialect,
+pub(crate) struct Reporter {
+    pub(crate) name: String,
+    pub(crate) org_name: String,
+    pub(crate) dialect: Dialect,
     /// How much of the mail it sees, relative to the largest.
-    pub size: f64,
+    pub(crate) size: f64,
     /// Whether its mail can be checked.
-    pub is_trusted: bool,
+    pub(crate) is_trusted: bool,
 }
 
 /// What the rows of a host have in common.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     Own { selector: u64 },
     Aligned(Service, u64),
     Unaligned(Service),
@@ -80,11 +84,17 @@ pub enum Kind {
 
 impl Kind {
     /// The smallest variant that looks like this one.
-    pub fn variant(&self, variant: u8) -> u8 {
+    pub(crate) fn variant(&self, variant: u8) -> u8 {
         match (self, variant) {
             (Self::Own { .. }, 1..4) | (Self::Aligned(..), 1) | (Self::Forwarder { .. }, 4) => variant,
             (Self::Forwarder { .. }, _) if variant.is_multiple_of(2) => 0,
-            (Self::Forwarder { .. }, _) => if variant < 5 { 1 } else { 5 },
+            (Self::Forwarder { .. }, _) => {
+                if variant < 5 {
+                    1
+                } else {
+                    5
+                }
+            }
             (Self::MailingList { .. }, 4..7) => 4,
             (Self::MailingList { .. }, 7..) => 7,
             (Self::Spoof, 6..) => 6,
@@ -95,73 +105,85 @@ impl Kind {
 
 /// What is known of a host: enough to make its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HostName {
+pub(crate) enum HostName {
     Nameless,
     /// A subscriber line, with a name that is or is not confirmed.
-    Line { confirmed: bool },
-    Own { domain: u32, number: u32 },
-    Service { service: u8, number: u32 },
-    Forwarder { number: u32 },
+    Line {
+        confirmed: bool,
+    },
+    Own {
+        domain: u32,
+        number: u32,
+    },
+    Service {
+        service: u8,
+        number: u32,
+    },
+    Forwarder {
+        number: u32,
+    },
     /// Claims to be of a domain.
-    Forged { domain: u32 },
+    Forged {
+        domain: u32,
+    },
 }
 
 /// A host that sends again and again.
 #[derive(Clone, Debug)]
-pub struct Stream {
-    pub ip: IpAddr,
-    pub name: HostName,
-    pub kind: u16,
+pub(crate) struct Stream {
+    pub(crate) ip: IpAddr,
+    pub(crate) name: HostName,
+    pub(crate) kind: u16,
     /// How busy it is: times the size of a reporter, the probability that it is seen there on a day.
-    pub activity: f64,
+    pub(crate) activity: f64,
     /// Messages in a row, about.
-    pub volume: f64,
+    pub(crate) volume: f64,
 }
 
 /// A policy domain with all that sends as it.
 #[derive(Clone, Debug)]
-pub struct Owner {
-    pub index: u32,
-    pub domain: String,
-    pub policy: &'static str,
-    pub subdomain_policy: Option<&'static str>,
-    pub adkim: &'static str,
-    pub aspf: &'static str,
+pub(crate) struct Owner {
+    pub(crate) index: u32,
+    pub(crate) domain: String,
+    pub(crate) policy: &'static str,
+    pub(crate) subdomain_policy: Option<&'static str>,
+    pub(crate) adkim: &'static str,
+    pub(crate) aspf: &'static str,
     /// Records on a day, about.
-    pub per_day: f64,
+    pub(crate) per_day: f64,
     /// Its reporters, the largest first: number, and size relative to the first.
-    pub reporters: Vec<(usize, f64)>,
-    pub kinds: Vec<Kind>,
-    pub streams: Vec<Stream>,
+    pub(crate) reporters: Vec<(usize, f64)>,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) streams: Vec<Stream>,
     /// Kinds of senders that come once or twice.
-    pub tail: Tail,
+    pub(crate) tail: Tail,
 }
 
 /// The kinds of the long tail.
 #[derive(Clone, Debug)]
-pub struct Tail {
-    pub botnet: u16,
-    pub spoof: u16,
-    pub replay: u16,
-    pub spoof_with_own_spf: Vec<u16>,
-    pub forwarders: Vec<u16>,
+pub(crate) struct Tail {
+    pub(crate) botnet: u16,
+    pub(crate) spoof: u16,
+    pub(crate) replay: u16,
+    pub(crate) spoof_with_own_spf: Vec<u16>,
+    pub(crate) forwarders: Vec<u16>,
 }
 
 /// Everything, but for the owners, which are made when they are wanted.
 #[derive(Debug)]
-pub struct World {
-    pub seed: u64,
-    pub days: u32,
-    pub reporters: Vec<Reporter>,
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) days: u32,
+    pub(crate) reporters: Vec<Reporter>,
     /// Name and share of the records of each domain.
-    pub domains: Vec<(String, f64)>,
-    pub records: f64,
+    pub(crate) domains: Vec<(String, f64)>,
+    pub(crate) records: f64,
 }
 
 impl World {
     /// The world of `seed`, in which `records` records about `domains` domains are written in `days` days.
     #[expect(clippy::cast_precision_loss, reason = "about so many")]
-    pub fn new(seed: u64, records: u64, domains: u32, days: u32) -> Self {
+    pub(crate) fn new(seed: u64, records: u64, domains: u32, days: u32) -> Self {
         let weight = |rank: u32| 1.0 / (f64::from(rank) + 7.0).powf(1.4);
         let all: f64 = (0..domains).map(weight).sum();
         let mut names: Vec<String> = Vec::new();
@@ -170,14 +192,13 @@ impl World {
             let name = policy_domain(&mut rng, rank, &names);
             names.push(name);
         }
-        let domains =
-            (0..domains).zip(names).map(|(rank, name)| (name, weight(rank) / all)).collect();
+        let domains = (0..domains).zip(names).map(|(rank, name)| (name, weight(rank) / all)).collect();
         let reporters = (0..REPORTERS).map(|rank| reporter(seed, rank)).collect();
         Self { seed, days, reporters, domains, records: records as f64 }
     }
 
     /// The domain of this index, the largest being 0.
-    pub fn owner(&self, index: u32) -> Owner {
+    pub(crate) fn owner(&self, index: u32) -> Owner {
         let mut rng = Rng::new(&[self.seed, 2, u64::from(index)]);
         let (domain, share) = self.domains.get(index as usize).cloned().unwrap_or_default();
         let per_day = share * self.records / f64::from(self.days);
@@ -222,7 +243,7 @@ impl World {
     }
 
     /// The name of a host, as reverse DNS gave it, and whether it leads back.
-    pub fn host_name(&self, ip: IpAddr, name: HostName) -> (String, bool) {
+    pub(crate) fn host_name(&self, ip: IpAddr, name: HostName) -> (String, bool) {
         let domain =
             |index: u32| self.domains.get(index as usize).map(|(name, _)| name.as_str()).unwrap_or_default();
         match name {
@@ -271,7 +292,8 @@ impl Owner {
                 (service, self.kind(Kind::Aligned(it, selector)), self.kind(Kind::Unaligned(it)))
             })
             .collect();
-        let broken = self.kind(Kind::Broken { from_day: days / 4 + whole(f64::from(days) * rng.unit() / 2.0) });
+        let broken =
+            self.kind(Kind::Broken { from_day: days / 4 + whole(f64::from(days) * rng.unit() / 2.0) });
         let label = rng.pick(&["hr", "payroll", "secure", "invoice"]);
         let spoofed = self.kind(Kind::SpoofedSubdomain { label });
         let mut made = 0.0;
@@ -361,7 +383,7 @@ fn pooled(rng: &mut Rng, services: &[(u8, u16, u16)], is_aligned: bool) -> Strea
 }
 
 /// The probability that a reporter of this size sees a host on a day.
-pub fn presence(activity: f64, size: f64) -> f64 {
+pub(crate) fn presence(activity: f64, size: f64) -> f64 {
     (activity * size).min(0.97)
 }
 
@@ -379,7 +401,7 @@ fn host_of(rng: &mut Rng) -> IpAddr {
 }
 
 /// Some host, as botnets have them: in a range that is nobody's, in networks of which some have more of them than others.
-pub fn stray_host(rng: &mut Rng) -> IpAddr {
+pub(crate) fn stray_host(rng: &mut Rng) -> IpAddr {
     if rng.chance(0.12) {
         return v6(rng);
     }
