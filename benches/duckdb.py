@@ -7,7 +7,7 @@
 DIR is a dataset at rest. Two queries, each over all aggregate segments: per policy domain the messages, those that
 passed and failed DMARC, those that failed and were delivered, reports and reporters; and the hundred hosts with the
 most failing messages. That is less than findings need: no stream, no cluster, no name of a host. Prints the time of
-each and the peak memory of the process; with --json, everything as one line, key figures by organizational domain.
+each and the peak memory of the process, Python included; with --json, everything as one line, key figures by organizational domain.
 """
 
 import argparse
