@@ -594,8 +594,9 @@ fn hosts(report: &Report<'_>) -> Vec<IpAddr> {
     }
 }
 
-/// What ties rows to their report: made from identity and content, so that writers who know nothing of each other agree.
-fn report_key(identity: &Identity, hash: &ContentHash) -> String {
+/// What ties rows to their report, the column `report_key`: made from identity and content, so that writers who know nothing
+/// of each other agree.
+pub fn report_key(identity: &Identity, hash: &ContentHash) -> String {
     let mut hasher = Sha256::new();
     for text in [identity.kind, &identity.reporter, &identity.policy_domain, &identity.report_id] {
         hasher.update((text.len() as u64).to_le_bytes());

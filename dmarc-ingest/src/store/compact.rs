@@ -19,7 +19,7 @@ use super::segment::{self, Reader};
 /// How many segments are merged at once.
 const FAN_IN: usize = 64;
 /// A segment of this many bytes is large enough.
-const LARGE_BYTES: u64 = 256 << 20;
+pub(super) const LARGE_BYTES: u64 = 256 << 20;
 /// Values that are read of each segment at a time, and that are written at a time, about: what bounds the memory of a merge.
 const READ_VALUES: u64 = 64 << 10;
 const WRITE_VALUES: u64 = 1 << 20;

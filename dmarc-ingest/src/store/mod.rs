@@ -25,6 +25,7 @@ mod fault;
 mod hosts;
 mod layout;
 mod ledger;
+mod load;
 mod observe;
 mod publish;
 mod quarantine;
@@ -38,11 +39,14 @@ mod verify;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-pub use commit::{Committed, Delivery, Totals};
+pub use commit::{Committed, Delivery, Totals, report_key};
 pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
+pub use load::{Load, LoadedReport};
 pub use quarantine::Kept;
+pub use read::DatasetReader;
 pub use read::{DatasetReader, KnownHosts};
+pub use rows::{RowBuilder, Rows};
 pub use status::Status;
 pub use verify::{Problem, Verified};
 

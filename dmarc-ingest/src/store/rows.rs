@@ -1,6 +1,8 @@
 //! Reports → rows in the order of a segment: by policy domain, then by source.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder as _, StringDictionaryBuilder};
@@ -14,6 +16,7 @@ use dmarc_core::arrow::{self, Mail, Provenance};
 use dmarc_core::record::{FlatRecord, Trust, flatten};
 use dmarc_core::{MessageInfo, Report};
 
+use super::error::DatasetError;
 use super::layout::Partition;
 
 /// The column, behind those of `dmarc_core::arrow`, that says which report of the ledger a row belongs to.
@@ -108,6 +111,51 @@ fn with_key(schema: &Schema) -> SchemaRef {
     let key = StringDictionaryBuilder::<Int32Type>::new().finish();
     fields.push(Field::new(REPORT_KEY, arrow_array::Array::data_type(&key).clone(), false));
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// Rows of aggregate reports as they are written: some of them, in the order of a segment. See [`Dataset::load`](super::Dataset::load).
+#[derive(Debug)]
+pub struct Rows(pub(super) RecordBatch);
+
+/// Makes [`Rows`] of records that come in the order of a segment: by policy domain, the text of `source_ip`, and report key.
+pub struct RowBuilder(Batches<AggregateBuilder>);
+
+impl fmt::Debug for RowBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowBuilder").field("rows", &self.0.builder.rows()).finish_non_exhaustive()
+    }
+}
+
+impl Default for RowBuilder {
+    fn default() -> Self {
+        Self(Batches::new(AggregateBuilder::new()))
+    }
+}
+
+impl RowBuilder {
+    /// Adds a record of the report `key` that `mail` brought, and gives out rows whenever there are enough of them.
+    ///
+    /// # Errors
+    /// [`DatasetError::Rows`] if the texts do not fit.
+    pub fn push(
+        &mut self,
+        record: &FlatRecord,
+        mail: &Mail<'_>,
+        key: &str,
+    ) -> Result<Option<Rows>, DatasetError> {
+        let pushed = self.0.builder.append(record, mail).and_then(|()| self.0.appended(key));
+        pushed.map_err(|error| DatasetError::rows(Path::new("staging"), error))?;
+        Ok(self.0.done.pop().map(Rows))
+    }
+
+    /// The rows that are left.
+    ///
+    /// # Errors
+    /// [`DatasetError::Rows`] if the columns do not fit together, which would be a bug of ours.
+    pub fn finish(self) -> Result<Option<Rows>, DatasetError> {
+        let done = self.0.finish().map_err(|error| DatasetError::rows(Path::new("staging"), error))?;
+        Ok(done.into_iter().next().map(Rows))
+    }
 }
 
 /// Reports by partition.

@@ -35,6 +35,16 @@ pub(super) fn write(
     partition: &Partition,
     batches: impl IntoIterator<Item = Result<RecordBatch, DatasetError>>,
 ) -> Result<Option<Segment>, DatasetError> {
+    write_some(layout, partition, batches, usize::MAX)
+}
+
+/// The same, of as many batches as make a file of about so many bytes.
+pub(super) fn write_some(
+    layout: &Layout,
+    partition: &Partition,
+    batches: impl IntoIterator<Item = Result<RecordBatch, DatasetError>>,
+    bytes: usize,
+) -> Result<Option<Segment>, DatasetError> {
     let temporary = layout.staging().join("segment");
     let mut written = Size { rows: 0, messages: 0 };
     let file = File::create(&temporary).map_err(|error| DatasetError::io(&temporary, error))?;
@@ -50,6 +60,9 @@ pub(super) fn write(
         written.rows += batch.num_rows() as u64;
         written.messages = total([written.messages, messages(&batch, &partition.kind)]);
         writer.write(&batch).map_err(fail)?;
+        if writer.bytes_written() >= bytes {
+            break;
+        }
     }
     writer.close().map_err(fail)?;
     if written.rows == 0 {
