@@ -25,7 +25,7 @@ pub(super) const ALSO_PASSES: Step = step("the same source also passes for this 
 pub(super) const KNOWN_SERVICE: Step = step("the host belongs to a known service", -15);
 pub(super) const PARTLY_INDIRECT: Step = step("reporters call part of it forwarded", -15);
 pub(super) const STEADY: Step = step("seen steadily for 4 weeks or longer", -10);
-pub(super) const INCOMPLETE: Step = step("evidence is incomplete: address hidden, or DNS errors", -10);
+pub(super) const INCOMPLETE: Step = step("evidence is incomplete: address hidden, or DNS errors", -25);
 
 /// Score from which it is a spoof.
 pub(super) const SPOOF_SCORE: i32 = 50;
