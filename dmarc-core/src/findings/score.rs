@@ -68,8 +68,9 @@ fn raising(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<&'static Ste
 
 fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
     let is_service = cluster.hosts.iter().any(|host| matches!(host.place, Place::Service(_)));
-    let indirect = cluster.signals.iter().any(|signals| signals.indirect != Indirect::No)
-        || cluster.hosts.iter().any(|host| host.is_called_forwarder);
+    // Of any mail of these hosts: reporters that know no lists see the same mail without a reason.
+    let mut signals = cluster.hosts.iter().flat_map(|host| host.streams.keys());
+    let indirect = signals.any(|(_, signals)| signals.indirect != Indirect::No);
     let active: BTreeSet<i64> = cluster.records().map(|record| record.report.period.day() / 7).collect();
     let steady = cluster.days.span() >= weights::STEADY_DAYS && active.len() >= 4;
     let incomplete = cluster.hosts.iter().any(|host| host.ip.is_none())

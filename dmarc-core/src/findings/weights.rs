@@ -42,7 +42,7 @@ pub(super) const MINIMUM_MESSAGES: u64 = 3;
 /// Hosts that make a campaign.
 pub(super) const CAMPAIGN_HOSTS: usize = 5;
 /// Messages of one host of a campaign at most.
-pub(super) const CAMPAIGN_HOST_MESSAGES: u64 = 30;
+pub(super) const CAMPAIGN_HOST_MESSAGES: u64 = 300;
 /// Days in which the hosts of a campaign, or of a replay, are active at most.
 pub(super) const CAMPAIGN_DAYS: i64 = 3;
 
