@@ -63,7 +63,9 @@ fn raising(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<&'static Ste
 
 fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
     let is_service = cluster.hosts.iter().any(|host| matches!(host.place, Place::Service(_)));
-    let indirect = cluster.streams.iter().any(|(_, stream)| stream.signals.indirect != Indirect::No);
+    // Of any mail of these hosts: reporters that know no lists see the same mail without a reason.
+    let mut streams = cluster.hosts.iter().flat_map(|host| &host.streams);
+    let indirect = streams.any(|stream| stream.signals.indirect != Indirect::No);
     let active: BTreeSet<i64> = cluster.by_day.keys().map(|day| day.div_euclid(7)).collect();
     let steady = cluster.days.span() >= weights::STEADY_DAYS && active.len() >= 4;
     let incomplete = cluster.hosts.iter().any(|host| host.ip.is_none())

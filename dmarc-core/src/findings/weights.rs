@@ -24,7 +24,7 @@ pub(super) const ALSO_PASSES: Step = step("the same source also passes for this 
 pub(super) const KNOWN_SERVICE: Step = step("the host belongs to a known service", -15);
 pub(super) const PARTLY_INDIRECT: Step = step("reporters call part of it forwarded", -15);
 pub(super) const STEADY: Step = step("seen steadily for 4 weeks or longer", -10);
-pub(super) const INCOMPLETE: Step = step("evidence is incomplete: address hidden, or DNS errors", -10);
+pub(super) const INCOMPLETE: Step = step("evidence is incomplete: address hidden, or DNS errors", -25);
 
 /// Score from which it is a spoof.
 pub(super) const SPOOF_SCORE: i32 = 50;
@@ -41,7 +41,7 @@ pub(super) const MINIMUM_MESSAGES: u64 = 3;
 /// Hosts that make a campaign.
 pub(super) const CAMPAIGN_HOSTS: usize = 5;
 /// Messages of one host of a campaign at most.
-pub(super) const CAMPAIGN_HOST_MESSAGES: u64 = 30;
+pub(super) const CAMPAIGN_HOST_MESSAGES: u64 = 300;
 /// Days in which the hosts of a campaign, or of a replay, are active at most.
 pub(super) const CAMPAIGN_DAYS: i64 = 3;
 

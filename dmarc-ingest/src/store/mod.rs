@@ -44,7 +44,6 @@ pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
 pub use load::{Load, LoadedReport};
 pub use quarantine::Kept;
-pub use read::DatasetReader;
 pub use read::{DatasetReader, KnownHosts};
 pub use rows::{RowBuilder, Rows};
 pub use status::Status;
