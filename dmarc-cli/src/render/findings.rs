@@ -5,17 +5,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use dmarc_core::findings::{DomainSummary, Finding, Findings, Severity};
-use dmarc_core::time::rfc3339;
 use dmarc_ingest::Inputs;
 
 use super::Screen;
+use super::figures::{cut, day, grouped, percent, short};
 use super::text::Neutral;
 
 /// The narrowest and the widest source column, in characters.
 const NARROW: usize = 18;
 const WIDE: usize = 60;
-/// Characters of a number at most.
-const NUMBER: usize = 9;
 /// Characters of a day: a report may claim the year -1, which is longer.
 const DAY: usize = 10;
 
@@ -68,7 +66,7 @@ fn write_domain(
             counted(summary.reports, "report"),
             counted(summary.reporters, "reporter"),
             percent(summary.dmarc_pass, summary.messages),
-            number(summary.delivered_failing),
+            grouped(summary.delivered_failing),
         )?;
     }
     if findings.is_empty() {
@@ -171,7 +169,7 @@ fn write_inputs(out: &mut dyn Write, not_shown: u64, inputs: &Inputs) -> io::Res
     let aside: Vec<String> = kinds
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", number(*count)))
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
         .collect();
     write!(out, "{} counted in {}", counted(inputs.reports, "report"), counted(inputs.mails, "mail"))?;
     if !aside.is_empty() {
@@ -184,49 +182,9 @@ fn write_inputs(out: &mut dyn Write, not_shown: u64, inputs: &Inputs) -> io::Res
     Ok(())
 }
 
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// `48210` as `48 210`.
-fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A number of things: `1 report`, `2 reports`.
 fn counted(n: u64, thing: &str) -> String {
-    format!("{} {thing}{}", number(n), if n == 1 { "" } else { "s" })
-}
-
-/// As [`number`], and what is too long for its column in thousands, millions and so on, cut and not rounded.
-fn short(n: u64) -> String {
-    let units = ["", " k", " M", " G", " T", " P"].into_iter().zip((0..).step_by(3));
-    let texts = units.map(|(unit, power)| format!("{}{unit}", number(n / 10_u64.pow(power))));
-    let mut texts = texts.skip_while(|text| text.len() > NUMBER);
-    texts.next().unwrap_or_default()
-}
-
-/// A share with one decimal, cut and not rounded: 100.0 % is all of it.
-fn percent(part: u64, whole: u64) -> String {
-    match (u128::from(part) * 1_000).checked_div(u128::from(whole)) {
-        Some(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
-        None => "nothing to".to_owned(),
-    }
-}
-
-fn day(seconds: i64) -> String {
-    rfc3339(seconds).chars().take_while(|c| *c != 'T').collect()
+    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 fn color(severity: Severity) -> Option<&'static str> {
@@ -241,28 +199,6 @@ fn color(severity: Severity) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn groups_digits_by_three() {
-        assert_eq!(
-            [0, 999, 1_000, 48_210, 1_234_567].map(number),
-            ["0", "999", "1 000", "48 210", "1 234 567"]
-        );
-    }
-
-    #[test]
-    fn shortens_numbers_that_do_not_fit_their_column() {
-        let shown = [9_999_999, 12_345_678, 1 << 53, u64::MAX].map(short);
-        assert_eq!(shown, ["9 999 999", "12 345 k", "9 007 T", "18 446 P"]);
-    }
-
-    #[test]
-    fn never_rounds_up_to_all() {
-        assert_eq!(percent(9_999, 10_000), "99.9 %");
-        assert_eq!(percent(1, 1), "100.0 %");
-        assert_eq!(percent(0, 0), "nothing to");
-        assert_eq!(percent(u64::MAX, u64::MAX), "100.0 %");
-    }
 
     fn line(width: usize, name: &str) -> (String, Columns) {
         let line =

@@ -1,5 +1,7 @@
 //! How things look: standard output is data, standard error is talk. Text of mails never reaches a terminal as it is.
 
+pub mod answer;
+pub(crate) mod figures;
 pub mod findings;
 pub mod intake;
 pub(crate) mod journal;
