@@ -4,11 +4,17 @@ mod check;
 mod dataset;
 mod fetch;
 mod findings;
+mod gaps;
 mod import;
 mod init;
 mod parse;
 mod quarantine;
+pub(crate) mod question;
+mod reports;
 mod setup;
+mod sql;
+mod summary;
+mod tls;
 mod watch;
 
 use dmarc_core::Limits;
@@ -51,6 +57,8 @@ verbs! {
     Fetch(fetch),
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
+    /// Show which reports should have come and did not, came late, or have shrunk
+    Gaps(gaps),
     /// Take mails and reports from files into the dataset
     Import(import),
     /// Write a commented configuration to begin with
@@ -59,6 +67,14 @@ verbs! {
     Parse(parse),
     /// Show what could not be trusted, with the reason, and deal with it
     Quarantine(quarantine),
+    /// Show what arrived, by reporter and domain
+    Reports(reports),
+    /// Ask the stored rows in SQL
+    Sql(sql),
+    /// Show key figures of each domain
+    Summary(summary),
+    /// Show TLS sessions that failed, by domain, MX and kind of failure
+    Tls(tls),
     /// Read the mailboxes as mail comes, until asked to stop
     Watch(watch),
 }

@@ -28,6 +28,7 @@ mod ledger;
 mod publish;
 mod quarantine;
 mod read;
+mod receipts;
 mod record;
 mod rows;
 mod segment;
@@ -42,6 +43,8 @@ pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
 pub use quarantine::Kept;
 pub use read::DatasetReader;
+pub use receipts::ReportReceipt;
+pub use rows::schema;
 pub use status::Status;
 pub use verify::{Problem, Verified};
 
