@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error. What the exit codes mean stands at [`error::Kind`]; a closed
 //! pipe is no error. A new verb is one file in `commands` and one line in its list.
 
+mod analytics;
 mod commands;
 pub mod error;
 pub mod render;

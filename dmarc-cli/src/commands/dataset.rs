@@ -1,5 +1,7 @@
 //! `dmarc dataset`: the state of the dataset, and care for it.
 
+mod export;
+
 use std::path::Path;
 
 use dmarc_ingest::store::{Dataset, DatasetReader, Status, Verified};
@@ -33,6 +35,8 @@ enum Verb {
         #[command(flatten)]
         setup: Setup,
     },
+    /// Write rows to one file: Parquet, CSV or Arrow
+    Export(export::Options),
     /// Read everything and compare: ledger, segments and files
     Verify(At),
     /// Merge small segments into large ones, month by month
@@ -70,6 +74,7 @@ impl Options {
         match self.verb {
             Verb::Status(at) => at.status(output),
             Verb::Files { kind, setup } => files(kind.as_deref(), &setup, output),
+            Verb::Export(options) => options.run(output),
             Verb::Verify(at) => at.verify(output),
             Verb::Compact(at) => at.compact(output),
             Verb::Erase { before, at } => at.erase(before, output),

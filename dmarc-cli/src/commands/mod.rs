@@ -7,15 +7,21 @@ mod evidence;
 pub(crate) mod explain;
 mod fetch;
 mod findings;
+mod gaps;
 mod import;
 mod init;
 mod parse;
 mod quarantine;
+pub(crate) mod question;
 mod readiness;
+mod reports;
 mod scope;
 mod senders;
 mod setup;
 mod simulate;
+mod sql;
+mod summary;
+mod tls;
 mod watch;
 
 use dmarc_core::Limits;
@@ -62,6 +68,8 @@ verbs! {
     Fetch(fetch),
     /// Show who sends as your domains without authorisation, worst first
     Findings(findings),
+    /// Show which reports should have come and did not, came late, or have shrunk
+    Gaps(gaps),
     /// Take mails and reports from files into the dataset
     Import(import),
     /// Write a commented configuration to begin with
@@ -76,6 +84,14 @@ verbs! {
     Senders(senders),
     /// Show what another record would have done to the mail that was reported
     Simulate(simulate),
+    /// Show what arrived, by reporter and domain
+    Reports(reports),
+    /// Ask the stored rows in SQL
+    Sql(sql),
+    /// Show key figures of each domain
+    Summary(summary),
+    /// Show TLS sessions that failed, by domain, MX and kind of failure
+    Tls(tls),
     /// Read the mailboxes as mail comes, until asked to stop
     Watch(watch),
 }

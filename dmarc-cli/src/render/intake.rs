@@ -85,6 +85,14 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// What was wrong, where what was taken in is not to be said.
+    pub(crate) fn into_trouble(self) -> Trouble {
+        self.bar.finish_and_clear();
+        self.trouble
+    }
+}
+
 impl SharedIntake {
     fn with(&self, tell: impl FnOnce(&mut Intake)) {
         tell(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -7,6 +7,7 @@ pub mod findings;
 pub mod intake;
 pub(crate) mod journal;
 pub mod json;
+pub(crate) mod rows;
 pub mod text;
 pub mod trouble;
 

@@ -95,6 +95,11 @@ impl DatasetError {
         Self::Damaged { path: path.to_owned(), what: what.into() }
     }
 
+    /// Whether a file is not there: when it is one that counted, it was replaced, and there is a newer state.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the dataset itself is the trouble: damaged, locked, or of a newer version.
     pub fn is_damage(&self) -> bool {
         match self {

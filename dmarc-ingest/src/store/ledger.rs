@@ -342,7 +342,7 @@ pub(super) fn partitions(connection: &Connection) -> rusqlite::Result<Vec<Partit
 }
 
 /// A trust as it was recorded; a word of another version is no proof.
-fn trust(word: &str) -> Trust {
+pub(super) fn trust(word: &str) -> Trust {
     [Trust::Verified, Trust::TrustedAuthres]
         .into_iter()
         .find(|trust| trust.as_str() == word)

@@ -30,6 +30,7 @@ mod observe;
 mod publish;
 mod quarantine;
 mod read;
+mod receipts;
 mod record;
 mod rows;
 mod segment;
@@ -45,7 +46,8 @@ pub use error::DatasetError;
 pub use load::{Load, LoadedReport};
 pub use quarantine::Kept;
 pub use read::{DatasetReader, KnownHosts};
-pub use rows::{RowBuilder, Rows};
+pub use receipts::ReportReceipt;
+pub use rows::{RowBuilder, Rows, schema};
 pub use status::Status;
 pub use verify::{Problem, Verified};
 

@@ -65,10 +65,10 @@ impl DatasetReader {
     ) -> Result<Vec<T>, DatasetError> {
         patiently(|| {
             let paths: Vec<PathBuf> = self
-                .files()?
+                .readable()?
                 .into_iter()
                 .filter(|(kind, path)| kind == "aggregate" && may_have(path, selection))
-                .map(|(_, path)| self.staged(path))
+                .map(|(_, path)| path)
                 .collect();
             let segments = on_all_cores(&paths, |path| Segment::open(path, selection))?;
             let (large, small) = shares(&segments);

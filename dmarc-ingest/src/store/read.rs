@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use dmarc_core::arrow::{aggregate, failure, tlsrpt};
 use dmarc_core::findings::{Class, SetAside, tls_observations};
 use rusqlite::Connection;
@@ -96,26 +97,47 @@ impl DatasetReader {
         Ok(list.into_iter().map(path).collect())
     }
 
-    /// The newest second that a report is about, in seconds since the Unix epoch, UTC; `None` without a report.
+    /// The same files where they are now, each made sure to be of a version that is known here.
     ///
     /// # Errors
-    /// What the ledger says.
-    pub fn newest(&self) -> Result<Option<i64>, DatasetError> {
-        // An end may be the first second after the period; one in another century is no age to count from.
-        let query = "SELECT max(max(begin, \"end\" - 1)) FROM reports WHERE active = 1 AND \"end\" BETWEEN 1 AND 4133980800";
-        self.ledger.read(|connection| connection.query_row(query, [], |row| row.get(0)))
+    /// [`DatasetError::Newer`] if a file was written by a newer version, [`DatasetError::Damaged`] if one is not there, or what
+    /// the ledger says.
+    pub fn readable(&self) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+        patiently(|| {
+            let list = self.ledger.snapshot(list)?;
+            list.into_iter().map(|(partition, name)| self.readable_segment(partition, &name)).collect()
+        })
+    }
+
+    /// The rows of a kind that count, segment by segment, in batches. A segment that is gone was replaced: begin anew, see
+    /// [`DatasetError::is_gone`].
+    ///
+    /// # Errors
+    /// What is wrong with the dataset, see [`DatasetError`], and the errors of `each`.
+    pub fn batches<E: From<DatasetError>>(
+        &self,
+        kind: &str,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (partition, name) in self.ledger.snapshot(list)?.into_iter().filter(|(of, _)| of.kind == kind) {
+            let (path, file) = self.open_segment(&partition, &name)?;
+            for batch in segment::read(&path, file, kind, &[], segment::READ_VALUES)? {
+                each(&batch?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn readable_segment(&self, partition: Partition, name: &str) -> Result<(String, PathBuf), DatasetError> {
+        let (path, file) = self.open_segment(&partition, name)?;
+        drop(segment::read(&path, file, &partition.kind, &[], segment::READ_VALUES)?);
+        Ok((partition.kind, path))
     }
 
     /// What was found out about hosts, for several threads to ask.
     #[must_use]
     pub fn hosts(&self) -> KnownHosts {
         KnownHosts { layout: self.layout.clone(), idle: Mutex::default() }
-    }
-
-    /// Where a segment is that was committed and is not published yet.
-    pub(super) fn staged(&self, published: PathBuf) -> PathBuf {
-        let staged = published.file_name().map(|name| self.layout.staging().join(name));
-        staged.filter(|staged| !published.exists() && staged.exists()).unwrap_or(published)
     }
 
     /// Opens a segment where it is published or, right after its commit, is to be published from.
@@ -169,9 +191,7 @@ impl KnownHosts {
 pub(super) fn patiently<T>(read: impl Fn() -> Result<T, DatasetError>) -> Result<T, DatasetError> {
     for _ in 1..TRIES {
         match read() {
-            Err(DatasetError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                std::thread::sleep(PAUSE);
-            }
+            Err(error) if error.is_gone() => std::thread::sleep(PAUSE),
             done => return done,
         }
     }

@@ -96,8 +96,8 @@ pub(super) fn partition(report: &Report<'_>) -> Partition {
     Partition::new(report.kind(), begin)
 }
 
-/// The schema of segments of a kind.
-pub(super) fn schema(kind: &str) -> SchemaRef {
+/// The columns of segments of a kind: those of [`dmarc_core::arrow`], and `report_key`, which tells one report from another.
+pub fn schema(kind: &str) -> SchemaRef {
     let schema = match kind {
         "tlsrpt" => arrow::tlsrpt::schema(),
         "failure" => arrow::failure::schema(),

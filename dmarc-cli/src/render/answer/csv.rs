@@ -10,7 +10,7 @@ use crate::render::text::Neutral;
 
 /// Writes the names of the columns and a line for each row.
 pub(super) fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-    let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
+    let mut writer = writer(out);
     writer.write_record(answer.names().map(inert))?;
     for row in &answer.rows {
         writer.write_record(row.iter().map(field))?;
@@ -18,7 +18,13 @@ pub(super) fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     writer.flush()
 }
 
-fn field(cell: &Cell) -> String {
+/// What writes lines as the RFC has them.
+pub(crate) fn writer<W: Write>(out: W) -> ::csv::Writer<W> {
+    ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out)
+}
+
+/// A cell, before it is quoted.
+pub(crate) fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => inert(text),
         Cell::Flag(flag) => flag.to_string(),
@@ -32,7 +38,7 @@ fn field(cell: &Cell) -> String {
 }
 
 /// Text that no spreadsheet computes and no terminal obeys.
-pub(crate) fn inert(text: &str) -> String {
+pub(super) fn inert(text: &str) -> String {
     let is_formula = text.trim_start_matches(' ').starts_with(is_formula_sign);
     let mark = if is_formula { "'" } else { "" };
     format!("{mark}{}", Neutral::new(text, usize::MAX))

@@ -12,11 +12,12 @@
 //!
 //! Shares are cut, never rounded: only all of it is 100 %. An absent value is `null` in JSON and empty elsewhere.
 
-mod csv;
+pub(crate) mod csv;
 mod lines;
 mod markdown;
 mod table;
 
+use std::cmp::Ordering;
 use std::io::{self, Write};
 
 use dmarc_core::time::rfc3339;
@@ -169,8 +170,26 @@ impl Cell {
         }
     }
 
+    /// How it sorts: numbers by their value, what is absent first, all else by its text.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        match (self.number(), other.number()) {
+            (Some(a), Some(b)) => a.total_cmp(&b).then_with(|| self.plain().cmp(&other.plain())),
+            _ => self.plain().cmp(&other.plain()),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "what is lost is told apart by its text")]
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Count(count) => Some(*count as f64),
+            Self::Integer(number) => Some(*number as f64),
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// As JSON.
-    fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Count(count) => Value::from(*count),
