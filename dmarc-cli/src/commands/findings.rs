@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::findings::{DomainSummary, Finding, Findings, Input, find};
+use dmarc_core::findings::{DomainSummary, Finding, Findings};
 use dmarc_core::time::rfc3339;
-use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, outcomes};
+use dmarc_ingest::Inputs;
 use serde::Serialize;
 
 use crate::Output;
-use crate::commands::limits;
+use crate::commands::evidence::Evidence;
 use crate::commands::setup::Setup;
 use crate::error::CommandError;
-use crate::render::{findings as table, json, trouble::Trouble};
+use crate::render::{findings as table, json};
 
 /// The version of the output.
 const SCHEMA: u32 = 1;
@@ -69,45 +69,13 @@ struct Period {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let is_dataset = self.paths.is_empty();
-        let config = if is_dataset { self.setup.config() } else { self.setup.named_config() }?;
-        let hosts = config.lookup.hosts_file.as_deref().map(Hosts::load).transpose()?;
-        let mut trouble = Trouble::default();
-        let reader = is_dataset.then(|| self.setup.reader(&config)).transpose()?;
-        let collected = match &reader {
-            Some(reader) => reader.collected()?,
-            None => self.collect(&config, &mut trouble),
-        };
-        let looked_up = |ip| reader.as_ref().and_then(|reader| reader.host(ip).ok().flatten());
-        let host = |ip| {
-            let listed = hosts.as_ref().and_then(|hosts| hosts.get(ip)).cloned();
-            host_facts(&config.owner, listed.or_else(|| looked_up(ip)).as_ref(), ip)
-        };
-        let mut input = Input::new(&collected.records, &host);
-        input.tls = &collected.tls;
-        input.failures = &collected.failures;
-        input.set_aside = &collected.set_aside;
-        let mut findings = find(&input);
+        let (evidence, trouble) = Evidence::gather(&self.paths, &self.setup)?;
+        let mut findings = evidence.find();
         let not_shown = if self.all { 0 } else { leave_out(&mut findings.findings) };
         // What was refused is said first, so that the answer is what stays on the screen.
         let ended = trouble.finish(output.err);
-        self.write(&findings, not_shown, &collected.inputs, output)?;
+        self.write(&findings, not_shown, evidence.inputs(), output)?;
         ended
-    }
-
-    /// Reads what was named, once, and keeps nothing.
-    fn collect(&self, config: &Config, trouble: &mut Trouble) -> Collected {
-        let mut collection = Collection::new(config.owner.clone());
-        for item in outcomes(&self.paths, &limits()) {
-            match item {
-                Ok(mail) => {
-                    trouble.look_at(&mail);
-                    collection.add(mail);
-                }
-                Err(error) => trouble.unreachable(&error),
-            }
-        }
-        collection.finish()
     }
 
     fn write(

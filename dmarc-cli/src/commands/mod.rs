@@ -2,12 +2,14 @@
 
 mod check;
 mod dataset;
+mod evidence;
 mod fetch;
 mod findings;
 mod import;
 mod init;
 mod parse;
 mod quarantine;
+mod report;
 mod setup;
 mod watch;
 
@@ -59,6 +61,8 @@ verbs! {
     Parse(parse),
     /// Show what could not be trusted, with the reason, and deal with it
     Quarantine(quarantine),
+    /// Write all findings as one page of HTML, to keep, send or print
+    Report(report),
     /// Read the mailboxes as mail comes, until asked to stop
     Watch(watch),
 }

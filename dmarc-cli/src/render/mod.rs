@@ -1,6 +1,7 @@
 //! How things look: standard output is data, standard error is talk. Text of mails never reaches a terminal as it is.
 
 pub mod findings;
+pub mod html;
 pub mod intake;
 pub(crate) mod journal;
 pub mod json;
