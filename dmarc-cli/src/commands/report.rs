@@ -70,7 +70,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
         return File::options().write(true).open(&path)?.write_all(content);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     let mut file = builder.prefix(".dmarc-").permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
     file.write_all(content)?;

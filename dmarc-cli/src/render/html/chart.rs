@@ -3,8 +3,6 @@
 //! The pictures are stretched to the width of the page, so no text is in them: axes are labelled beside them, and what
 //! they show stands in their description and in a table.
 
-use std::fmt::Write as _;
-
 use dmarc_core::findings::DomainSummary;
 
 use super::markup::{Html, Tag};
@@ -18,8 +16,9 @@ const SIZE: u64 = 1_000;
 const THINNEST: u64 = 8;
 /// Units of a period of the hatching.
 const HATCH: u64 = 32;
-/// Labels of days.
+/// Labels of days at most, and the last unit at which there is room for one.
 const TICKS: usize = 4;
+const LAST_TICK: u64 = 800;
 /// Where the axis of shares begins, in tenths of a percent: at the highest of these that leaves nothing out.
 const FLOORS: [u64; 4] = [950, 900, 800, 500];
 /// All of it, in tenths of a percent.
@@ -43,7 +42,7 @@ struct Chart<'a> {
 impl Chart<'_> {
     fn write(&self, html: &mut Html) {
         html.open("figcaption").text(format_args!("Mail over time, one bar {}", per(self.series.step)));
-        self.legend(html);
+        legend(html);
         html.open("div").class("plot").with(|html| {
             self.rate(html);
             self.messages(html);
@@ -58,22 +57,6 @@ impl Chart<'_> {
         html.open("details").class("data").with(|html| {
             html.open("summary").text("The same as a table");
             self.table(html);
-        });
-    }
-
-    fn legend(&self, html: &mut Html) {
-        let kinds = [
-            ("passed", "passed DMARC"),
-            ("blocked", "failed, quarantined or rejected"),
-            ("delivered", "failed, delivered all the same"),
-        ];
-        html.open("ul").class("legend").with(|html| {
-            for (class, what) in kinds {
-                html.open("li").with(|html| {
-                    html.open("span").attr("class", format_args!("swatch {class}")).text("");
-                    html.text(what);
-                });
-            }
         });
     }
 
@@ -202,6 +185,9 @@ impl Chart<'_> {
         html.open("div").class("ticks").attr("aria-hidden", "true").with(|html| {
             for (at, bar) in bars.iter().enumerate().step_by(every) {
                 let x = self.x(at);
+                if x > LAST_TICK {
+                    break;
+                }
                 let place = format!("left:{}.{}%", x / 10, x % 10);
                 html.open("span").attr("style", place).text(day(bar.day));
             }
@@ -217,7 +203,7 @@ impl Chart<'_> {
             ("Failed", Kind::Number),
             ("Of these delivered", Kind::Number),
         ];
-        let caption = format!("Mail of {} over time, {}", self.domain, per(self.series.step));
+        let caption = format!("Mail of {} over time, one line {}", self.domain, per(self.series.step));
         table(html, "cards", caption, &COLUMNS, |html| {
             rows(html, |html| {
                 for bar in self.series.bars.iter().filter(|bar| bar.messages() > 0) {
@@ -238,6 +224,22 @@ impl Chart<'_> {
     fn x(&self, at: usize) -> u64 {
         scaled(at as u64, self.series.bars.len() as u64)
     }
+}
+
+fn legend(html: &mut Html) {
+    let kinds = [
+        ("passed", "passed DMARC"),
+        ("blocked", "failed, quarantined or rejected"),
+        ("delivered", "failed, delivered all the same"),
+    ];
+    html.open("ul").class("legend").with(|html| {
+        for (class, what) in kinds {
+            html.open("li").with(|html| {
+                html.open("span").attr("class", format_args!("swatch {class}")).text("");
+                html.text(what);
+            });
+        }
+    });
 }
 
 /// The labels of an axis, from its top to its bottom.
@@ -262,16 +264,14 @@ fn rect(html: &mut Html, x: u64, y: u64, width: u64, height: u64) -> Tag<'_> {
 
 /// What a bar says to whom points at it.
 fn told(bar: &Bar) -> String {
-    let mut text = format!("{}: {}", day(bar.day), counted(bar.messages(), "message"));
-    // Writing to a string does not fail.
-    drop(write!(
-        text,
-        ", {} passed; {} failed, {} of these delivered",
+    format!(
+        "{}: {}, {} passed; {} failed, {} of these delivered",
+        day(bar.day),
+        counted(bar.messages(), "message"),
         percent(bar.passed, bar.messages()),
         number(bar.failed()),
-        number(bar.delivered)
-    ));
-    text
+        number(bar.delivered),
+    )
 }
 
 /// A length of time, as what a bar stands for.

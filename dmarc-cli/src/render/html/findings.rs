@@ -55,14 +55,14 @@ pub(super) fn badge(html: &mut Html, severity: Severity) {
 
 const fn columns(count: &'static str, delivered: &'static str) -> [Column; 8] {
     [
-        ("Severity", Kind::Text),
+        ("Severity", Kind::Word),
         ("Source", Kind::Name),
-        ("Class", Kind::Text),
+        ("Class", Kind::Word),
         ("Confidence", Kind::Number),
         (count, Kind::Number),
         (delivered, Kind::Number),
-        ("Since", Kind::Text),
-        ("Id", Kind::Text),
+        ("Since", Kind::Word),
+        ("Id", Kind::Word),
     ]
 }
 

@@ -30,8 +30,8 @@ impl Html {
 
     /// Writes text: markup in it is shown, and so is what could turn the line or cannot be seen.
     pub(super) fn text(&mut self, text: impl Display) {
-        // Writing to a string does not fail.
-        drop(write!(Escape { page: &mut self.0, left: LONGEST }, "{text}"));
+        // Writing to a string fails only where the text is cut.
+        write!(Escape { page: &mut self.0, left: LONGEST }, "{text}").unwrap_or_default();
     }
 
     /// Begins an element, which the methods of [`Tag`] finish.

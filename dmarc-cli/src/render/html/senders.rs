@@ -19,7 +19,7 @@ const COLUMNS: [Column; 7] = [
     ("Messages", Kind::Number),
     ("Share", Kind::Number),
     ("Delivered failing", Kind::Number),
-    ("Last seen", Kind::Text),
+    ("Last seen", Kind::Word),
     ("Found", Kind::Text),
 ];
 
@@ -42,7 +42,7 @@ pub(super) fn write(html: &mut Html, domain: &str, findings: &[&Finding], messag
     let mut senders: Vec<Sender<'_>> =
         by_name.into_iter().map(|(name, found)| Sender::new(name, found)).collect();
     senders.sort_by_key(|sender| (Reverse(sender.messages), sender.name));
-    table(html, "cards", format_args!("Senders of {domain}, most mail first"), &COLUMNS, |html| {
+    table(html, "senders cards", format_args!("Senders of {domain}, most mail first"), &COLUMNS, |html| {
         rows(html, |html| {
             for sender in senders.iter().take(SHOWN) {
                 row(html, &COLUMNS, |row| sender.write(row, messages));

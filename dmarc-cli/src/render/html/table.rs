@@ -9,8 +9,22 @@ use super::markup::Html;
 pub(super) enum Kind {
     /// What the row is about.
     Name,
+    /// Text that may be broken anywhere.
     Text,
+    /// A word of ours, kept in one piece.
+    Word,
     Number,
+}
+
+impl Kind {
+    /// The class of its cells in the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Name | Self::Text => "text",
+            Self::Word => "word",
+            Self::Number => "number",
+        }
+    }
 }
 
 /// The head of a column, and what stands in it.
@@ -30,7 +44,7 @@ pub(super) fn table(
             html.open("tr").attr("role", "row").with(|html| {
                 for (head, kind) in columns {
                     let th = html.open("th").attr("scope", "col").attr("role", "columnheader");
-                    if *kind == Kind::Number { th.class("number") } else { th }.text(head);
+                    th.class(kind.class()).text(head);
                 }
             });
         });
@@ -66,9 +80,8 @@ impl Row<'_> {
         let Some((head, kind)) = self.columns.next() else { return };
         let cell = match kind {
             Kind::Name => self.html.open("th").attr("scope", "row").attr("role", "rowheader"),
-            Kind::Text => self.html.open("td").attr("role", "cell"),
-            Kind::Number => self.html.open("td").attr("role", "cell").class("number"),
+            _ => self.html.open("td").attr("role", "cell"),
         };
-        cell.attr("data-head", head).with(content);
+        cell.class(kind.class()).attr("data-head", head).with(content);
     }
 }
