@@ -73,7 +73,9 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
-    let mut file = builder.prefix(".dmarc-").permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+    builder.prefix(".dmarc-").permissions(Permissions::from_mode(MODE));
+    // The whole error has the temporary name in it, which tells nobody anything.
+    let mut file = builder.tempfile_in(folder).map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(&path)?;
