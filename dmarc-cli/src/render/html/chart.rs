@@ -14,6 +14,8 @@ use super::words::{counted, day, number, percent};
 const SIZE: u64 = 1_000;
 /// Units of the thinnest part of a bar: one message is seen beside a million.
 const THINNEST: u64 = 8;
+/// Units between the parts of a bar: colours that touch are told apart by few.
+const GAP: u64 = 8;
 /// Units of a period of the hatching.
 const HATCH: u64 = 32;
 /// Labels of days at most, and the last unit at which there is room for one.
@@ -136,11 +138,11 @@ impl Chart<'_> {
                 [("delivered", bar.delivered), ("blocked", bar.blocked), ("passed", bar.passed)]
             {
                 let height = if messages == 0 { 0 } else { scaled(messages, top).max(THINNEST).min(floor) };
-                floor -= height;
                 if height > 0 {
-                    let part = rect(html, x, floor, width, height).class(class);
+                    let part = rect(html, x, floor - height, width, height).class(class);
                     let hatched = format!("url(#{})", self.hatch());
                     if class == "blocked" { part.attr("fill", hatched) } else { part }.void();
+                    floor = floor.saturating_sub(height + GAP);
                 }
             }
             // All of its height tells what it is.

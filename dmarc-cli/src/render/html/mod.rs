@@ -1,6 +1,6 @@
 //! Findings as one page of HTML that needs nothing else: no script, no font, no picture from anywhere.
 //!
-//! It may be opened by a person who trusts none of what reports say: text goes through [`markup`] only, the page
+//! It may be opened by a person who trusts none of what reports say: text goes through `markup` only, the page
 //! forbids itself to load or run anything, and each of its links leads to another place of it. It says nothing that
 //! is not in its input, no time of day either: the same input gives the same bytes.
 
