@@ -81,7 +81,7 @@ pub(crate) fn ask(subject: &Subject) -> Result<Answer, CommandError> {
             return;
         }
         for domain in
-            report.policy_domains.iter().filter(|domain| subject.bounds.contain(domain, report.period.0))
+            report.policy_domains.iter().filter(|domain| subject.selection.has_domain(domain) && subject.selection.has_time(report.period.0))
         {
             let end = ends.entry(report.reporter.clone()).or_insert(i64::MIN);
             *end = report.period.1.max(*end);

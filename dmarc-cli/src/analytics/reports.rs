@@ -26,7 +26,7 @@ pub(crate) fn ask(subject: &Subject) -> Result<Answer, CommandError> {
     let mut arrived: BTreeMap<[String; 3], Arrived> = BTreeMap::new();
     subject.reader.reports(|report| {
         for domain in &report.policy_domains {
-            if subject.bounds.contain(domain, report.period.0) {
+            if subject.selection.has_domain(domain) && subject.selection.has_time(report.period.0) {
                 let key = [domain.clone(), report.reporter.clone(), report.kind.clone()];
                 arrived.entry(key).or_default().add(&report);
             }

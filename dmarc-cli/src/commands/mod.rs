@@ -14,6 +14,7 @@ mod parse;
 mod quarantine;
 pub(crate) mod question;
 mod readiness;
+mod report;
 mod reports;
 mod scope;
 mod senders;
@@ -80,12 +81,14 @@ verbs! {
     Quarantine(quarantine),
     /// Show whether a domain may take the next policy step, and which gates are not met
     Readiness(readiness),
+    /// Write all findings as one page of HTML, to keep, send or print
+    Report(report),
+    /// Show what arrived, by reporter and domain
+    Reports(reports),
     /// Show who sends as your domains, by source
     Senders(senders),
     /// Show what another record would have done to the mail that was reported
     Simulate(simulate),
-    /// Show what arrived, by reporter and domain
-    Reports(reports),
     /// Ask the stored rows in SQL
     Sql(sql),
     /// Show key figures of each domain

@@ -4,6 +4,7 @@ pub mod answer;
 pub(crate) mod explain;
 pub(crate) mod figures;
 pub mod findings;
+pub mod html;
 pub mod intake;
 pub(crate) mod journal;
 pub mod json;

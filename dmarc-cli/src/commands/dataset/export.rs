@@ -10,10 +10,11 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array as _, BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
+use dmarc_core::record::Selection;
 use dmarc_ingest::store::{DatasetError, DatasetReader, schema};
 
 use crate::Output;
-use crate::commands::question::{Bounds, Scope};
+use crate::commands::scope::Scope;
 use crate::commands::setup::Setup;
 use crate::error::{CommandError, Kind};
 use crate::render::intake::plural;
@@ -61,14 +62,14 @@ impl Options {
     pub(super) fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let format = self.format()?;
         let reader = self.setup.reader(&self.setup.config()?)?;
-        let bounds = self.scope.bounds(&reader, output)?;
+        let selection = self.scope.selection(|| Ok(reader.newest()?), output)?;
         let rows = if self.to.as_os_str() == "-" {
             let mut file = tempfile::tempfile().map_err(CommandError::output)?;
-            let rows = self.write(format, &reader, &bounds, &mut file)?;
+            let rows = self.write(format, &reader, &selection, &mut file)?;
             file.rewind().and_then(|()| io::copy(&mut file, output.out)).map_err(CommandError::output)?;
             rows
         } else {
-            self.write_file(format, &reader, &bounds)?
+            self.write_file(format, &reader, &selection)?
         };
         // Standard error may be closed; the file was written.
         drop(writeln!(output.err, "{} written", plural(rows, "row")));
@@ -90,7 +91,7 @@ impl Options {
         &self,
         format: FileFormat,
         reader: &DatasetReader,
-        bounds: &Bounds,
+        selection: &Selection,
     ) -> Result<u64, CommandError> {
         let folder = self.to.parent().filter(|folder| !folder.as_os_str().is_empty());
         let unwritable = |error| CommandError::output(error).hint(self.to.display().to_string());
@@ -99,7 +100,7 @@ impl Options {
             .permissions(std::fs::Permissions::from_mode(0o666))
             .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
             .map_err(unwritable)?;
-        let rows = self.write(format, reader, bounds, file.as_file_mut())?;
+        let rows = self.write(format, reader, selection, file.as_file_mut())?;
         file.as_file().sync_all().map_err(unwritable)?;
         file.persist(&self.to).map_err(|error| unwritable(error.error))?;
         Ok(rows)
@@ -110,11 +111,11 @@ impl Options {
         &self,
         format: FileFormat,
         reader: &DatasetReader,
-        bounds: &Bounds,
+        selection: &Selection,
         file: &mut File,
     ) -> Result<u64, CommandError> {
         for _ in 1..TRIES {
-            match self.try_write(format, reader, bounds, file) {
+            match self.try_write(format, reader, selection, file) {
                 Err(Failure::Dataset(error)) if error.is_gone() => std::thread::sleep(PAUSE),
                 Err(Failure::Dataset(error)) => return Err(error.into()),
                 Err(Failure::File(error)) => return Err(unwritten(error)),
@@ -130,13 +131,13 @@ impl Options {
         &self,
         format: FileFormat,
         reader: &DatasetReader,
-        bounds: &Bounds,
+        selection: &Selection,
         file: &File,
     ) -> Result<u64, Failure> {
         let mut rows = 0;
         let mut written = RowFile::new(format, &schema(&self.kind), file).map_err(Failure::File)?;
         reader.batches(&self.kind, |batch| {
-            let batch = within(batch, &self.kind, bounds).map_err(Failure::File)?;
+            let batch = within(batch, &self.kind, selection).map_err(Failure::File)?;
             rows += batch.num_rows() as u64;
             written.write(&batch).map_err(Failure::File)
         })?;
@@ -146,13 +147,18 @@ impl Options {
 }
 
 /// The rows that count.
-fn within(batch: &RecordBatch, kind: &str, bounds: &Bounds) -> Result<RecordBatch, ArrowError> {
-    if *bounds == Bounds::default() {
+fn within(batch: &RecordBatch, kind: &str, selection: &Selection) -> Result<RecordBatch, ArrowError> {
+    if *selection == Selection::default() {
         return Ok(batch.clone());
     }
-    let counts = |row| bounds.contain_row(domain(batch, kind, row), begin(batch, kind, row));
+    let counts = |row| selection.has_domain(domain(batch, kind, row)) && is_in_time(selection, begin(batch, kind, row));
     let counts: BooleanArray = (0..batch.num_rows()).map(|row| Some(counts(row))).collect();
     arrow_select::filter::filter_record_batch(batch, &counts)
+}
+
+/// Whether a row of this time is selected; one without a time only if all times are.
+fn is_in_time(selection: &Selection, begin: Option<i64>) -> bool {
+    begin.map_or(selection.since.is_none() && selection.until.is_none(), |begin| selection.has_time(begin))
 }
 
 /// The domain that a row is about.
