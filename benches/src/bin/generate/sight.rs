@@ -125,16 +125,54 @@ fn sight<'a>(owner: &'a Owner, kind: &'a Kind, variant: u8, day: u32) -> Sight<'
 }
 
 fn xml(owner: &Owner, reporter: &Reporter, sight: &Sight<'_>) -> String {
-    let is_modern = reporter.dialect == Dialect::Modern;
-    let root = if is_modern { "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">" } else { "<feedback>" };
-    let mut xml = XmlText(root.to_owned());
-    report_metadata(&mut xml, reporter);
+    let mut xml = XmlText(String::from("<feedback>"));
+    let modern = reporter.dialect == Dialect::Modern;
+    if modern {
+        "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">".clone_into(&mut xml.0);
+    }
+    xml.open("report_metadata");
+    xml.tag("org_name", &reporter.org_name);
+    xml.tag("email", &format!("noreply-dmarc@{}", reporter.name));
+    xml.tag("report_id", "id");
+    xml.open("date_range");
+    xml.tag("begin", "1793491200");
+    xml.tag("end", "1793577599");
+    xml.close("date_range");
+    xml.close("report_metadata");
     policy_published(&mut xml, owner, reporter.dialect);
+    let dkim_aligned = sight
+        .dkim
+        .iter()
+        .any(|(domain, _, result)| *result == "pass" && is_aligned(domain, &sight.header_from, owner.adkim));
+    let spf_aligned = sight.spf == "pass" && is_aligned(&sight.envelope_from, &sight.header_from, owner.aspf);
+    let passes = dkim_aligned || spf_aligned;
     xml.open("record");
     xml.open("row");
     xml.tag("source_ip", "192.0.2.1");
     xml.tag("count", "1");
-    policy_evaluated(&mut xml, owner, reporter.dialect, sight);
+    xml.open("policy_evaluated");
+    let asked = if sight.header_from == owner.domain { None } else { owner.subdomain_policy };
+    let asked = asked.unwrap_or(owner.policy);
+    let overridden = !passes && asked != "none" && reporter.dialect == Dialect::Lenient;
+    let disposition = match (passes, modern && owner.policy != "none") {
+        (true, true) => "pass",
+        (true, false) => "none",
+        _ if overridden || sight.reason.is_some() => "none",
+        _ => asked,
+    };
+    xml.tag("disposition", disposition);
+    xml.tag("dkim", if dkim_aligned { "pass" } else { "fail" });
+    xml.tag("spf", if spf_aligned { "pass" } else { "fail" });
+    let reason = sight.reason.or_else(|| overridden.then_some(("local_policy", "judged by content")));
+    if let Some((kind, comment)) = reason {
+        xml.open("reason");
+        xml.tag("type", kind);
+        xml.tag("comment", comment);
+        xml.close("reason");
+    } else if reporter.dialect == Dialect::EmptyReason {
+        xml.0.push_str("<reason/>");
+    }
+    xml.close("policy_evaluated");
     xml.close("row");
     xml.open("identifiers");
     if reporter.dialect == Dialect::Cloud {
@@ -149,51 +187,6 @@ fn xml(owner: &Owner, reporter: &Reporter, sight: &Sight<'_>) -> String {
     xml.close("record");
     xml.close("feedback");
     xml.0
-}
-
-/// Identifier and period are those of no report: each gets its own.
-fn report_metadata(xml: &mut XmlText, reporter: &Reporter) {
-    xml.open("report_metadata");
-    xml.tag("org_name", &reporter.org_name);
-    xml.tag("email", &format!("noreply-dmarc@{}", reporter.name));
-    xml.tag("report_id", "id");
-    xml.open("date_range");
-    xml.tag("begin", "1793491200");
-    xml.tag("end", "1793577599");
-    xml.close("date_range");
-    xml.close("report_metadata");
-}
-
-fn policy_evaluated(xml: &mut XmlText, owner: &Owner, dialect: Dialect, sight: &Sight<'_>) {
-    let dkim_aligned = sight
-        .dkim
-        .iter()
-        .any(|(domain, _, result)| *result == "pass" && is_aligned(domain, &sight.header_from, owner.adkim));
-    let spf_aligned = sight.spf == "pass" && is_aligned(&sight.envelope_from, &sight.header_from, owner.aspf);
-    let passes = dkim_aligned || spf_aligned;
-    let of_subdomain = if sight.header_from == owner.domain { None } else { owner.subdomain_policy };
-    let asked = of_subdomain.unwrap_or(owner.policy);
-    let is_overridden = !passes && asked != "none" && dialect == Dialect::Lenient;
-    let disposition = match passes {
-        true if dialect == Dialect::Modern && owner.policy != "none" => "pass",
-        true => "none",
-        false if is_overridden || sight.reason.is_some() => "none",
-        false => asked,
-    };
-    xml.open("policy_evaluated");
-    xml.tag("disposition", disposition);
-    xml.tag("dkim", if dkim_aligned { "pass" } else { "fail" });
-    xml.tag("spf", if spf_aligned { "pass" } else { "fail" });
-    let reason = sight.reason.or_else(|| is_overridden.then_some(("local_policy", "judged by content")));
-    if let Some((kind, comment)) = reason {
-        xml.open("reason");
-        xml.tag("type", kind);
-        xml.tag("comment", comment);
-        xml.close("reason");
-    } else if dialect == Dialect::EmptyReason {
-        xml.0.push_str("<reason/>");
-    }
-    xml.close("policy_evaluated");
 }
 
 fn policy_published(xml: &mut XmlText, owner: &Owner, dialect: Dialect) {
