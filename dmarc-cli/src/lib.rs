@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn explains_every_exit_code() {
-        for kind in [Kind::Findings, Kind::Usage, Kind::Refused, Kind::Unreachable, Kind::Dataset, Kind::Bug] {
+        for kind in [Kind::Findings, Kind::Usage, Kind::Refused, Kind::Unreachable, Kind::Dataset, Kind::Bug]
+        {
             assert!(EXIT_CODES.contains(&format!("\n{:>3}  ", kind.code())), "{kind:?}");
         }
     }

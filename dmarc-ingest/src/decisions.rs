@@ -94,9 +94,8 @@ fn line(text: &str, at: usize) -> usize {
 }
 
 fn parse(text: &str) -> Result<Vec<Decision>, Fault> {
-    let file: DecisionFile = toml::from_str(text).map_err(|error| {
-        (error.span().map_or(0, |span| span.start), error.message().to_owned())
-    })?;
+    let file: DecisionFile = toml::from_str(text)
+        .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
     file.decision.into_iter().map(decision).collect()
 }
 
@@ -107,7 +106,10 @@ fn decision(entry: Spanned<Entry>) -> Result<Decision, Fault> {
     let expires = expires(&entry.expires)?;
     for (name, value) in [("owner", &entry.owner), ("reason", &entry.reason)] {
         if value.get_ref().trim().is_empty() {
-            return Err((value.span().start, format!("`{name}`: expected a text: a decision has somebody who made it, and a reason")));
+            return Err((
+                value.span().start,
+                format!("`{name}`: expected a text: a decision has somebody who made it, and a reason"),
+            ));
         }
     }
     let domain = entry.domain.as_ref().map(name).transpose()?;
@@ -168,7 +170,10 @@ fn finding(id: &Spanned<String>) -> Result<String, Fault> {
 
 fn service(name: &Spanned<String>) -> Result<String, Fault> {
     service_by_name(name.get_ref()).map(|service| service.name.clone()).ok_or_else(|| {
-        (name.span().start, "`service`: expected the name of a service that is known, such as \"Amazon SES\"".to_owned())
+        (
+            name.span().start,
+            "`service`: expected the name of a service that is known, such as \"Amazon SES\"".to_owned(),
+        )
     })
 }
 
@@ -225,8 +230,7 @@ mod tests {
     #[test]
     fn needs_every_field() {
         for field in ["status", "owner", "reason", "expires"] {
-            let text: String =
-                GOOD.split_inclusive('\n').filter(|line| !line.starts_with(field)).collect();
+            let text: String = GOOD.split_inclusive('\n').filter(|line| !line.starts_with(field)).collect();
             assert!(parse(&text).unwrap_err().1.contains(field));
         }
     }

@@ -80,9 +80,9 @@ pub(crate) fn ask(subject: &Subject) -> Result<Answer, CommandError> {
         if !report.is_active || report.kind == "failure" {
             return;
         }
-        for domain in
-            report.policy_domains.iter().filter(|domain| subject.selection.has_domain(domain) && subject.selection.has_time(report.period.0))
-        {
+        for domain in report.policy_domains.iter().filter(|domain| {
+            subject.selection.has_domain(domain) && subject.selection.has_time(report.period.0)
+        }) {
             let end = ends.entry(report.reporter.clone()).or_insert(i64::MIN);
             *end = report.period.1.max(*end);
             let key = [domain.clone(), report.reporter.clone(), report.kind.clone()];

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::DataType as ArrowType;
+use dmarc_core::record::Selection;
 use polars::io::HiveOptions;
 use polars::lazy::dsl::{
     CastColumnsPolicy, DslBuilder, ExtraColumnsPolicy, MissingColumnsPolicy, ScanSources, UnifiedScanArgs,
@@ -28,7 +29,7 @@ use polars::prelude::{
     PolarsError, PolarsResult, Schema, TimeUnit, TimeZone, coalesce, col, lit, when,
 };
 
-use crate::commands::question::{Bounds, Subject};
+use crate::commands::question::Subject;
 use crate::error::{CommandError, Kind};
 
 /// How often a state is asked again whose files were replaced while they were read.
@@ -44,7 +45,7 @@ const REPORT_KEY: &str = "report_key";
 #[derive(Debug)]
 struct Tables<'a> {
     files: Vec<(String, PathBuf)>,
-    bounds: &'a Bounds,
+    selection: &'a Selection,
 }
 
 /// Asks a question of one state of the dataset, and again of a newer one if files were replaced meanwhile. `fault` says who is to
@@ -55,7 +56,7 @@ fn ask<T>(
     question: impl Fn(&Tables<'_>) -> PolarsResult<T>,
 ) -> Result<T, CommandError> {
     for _ in 1..TRIES {
-        let tables = Tables { files: subject.reader.readable()?, bounds: &subject.bounds };
+        let tables = Tables { files: subject.reader.readable()?, selection: &subject.selection };
         match question(&tables) {
             Err(_) if !tables.files.iter().all(|(_, file)| file.exists()) => std::thread::sleep(PAUSE),
             done => return done.map_err(|error| failure(&error, fault)),
@@ -92,7 +93,7 @@ impl Tables<'_> {
 
     /// What of the scope can be told from a row of this kind.
     fn filters(&self, kind: &str) -> Vec<Expr> {
-        let Bounds { domains, since, until } = self.bounds;
+        let Selection { domains, since, until, .. } = self.selection;
         let begin = if kind == "failure" {
             coalesce(&[col("arrived"), col("mail_received"), col("mail_date")])
         } else {

@@ -16,7 +16,9 @@ const DAY: i64 = 86_400;
 
 /// `dmarc diff PATH…`
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Compares the last 7 days of the data with the 7 days before, unless --since, --until and --split say otherwise.")]
+#[command(
+    after_help = "Compares the last 7 days of the data with the 7 days before, unless --since, --until and --split say otherwise."
+)]
 pub(crate) struct Options {
     /// Where the second period begins: a date, an RFC 3339 time, or an age
     #[arg(long, value_name = "WHEN", value_parser = when, default_value = "7d")]
@@ -75,7 +77,8 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
         let none = Side::default();
         let (a, b) = (before.get(key).unwrap_or(&none), after.get(key).unwrap_or(&none));
         let Some((change, cause)) = change(a, b) else { continue };
-        let ids: BTreeSet<&str> = a.findings.iter().chain(&b.findings).map(|finding| finding.id.as_str()).collect();
+        let ids: BTreeSet<&str> =
+            a.findings.iter().chain(&b.findings).map(|finding| finding.id.as_str()).collect();
         let row = vec![
             Cell::Text(change.to_owned()),
             Cell::Text((*source).to_owned()),

@@ -89,9 +89,9 @@ impl Subject {
             return Self::Host(ip);
         }
         let upper = id.to_ascii_uppercase();
-        let is_finding = upper.strip_prefix("F-").is_some_and(|rest| {
-            rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        });
+        let is_finding = upper
+            .strip_prefix("F-")
+            .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         if is_finding { Self::Finding(upper) } else { Self::Other(id.to_owned()) }
     }
 
@@ -114,7 +114,10 @@ impl Explanation {
     }
 
     fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.hosts.is_empty() && self.domains.is_empty() && self.reports.is_empty()
+        self.findings.is_empty()
+            && self.hosts.is_empty()
+            && self.domains.is_empty()
+            && self.reports.is_empty()
     }
 }
 
@@ -131,10 +134,8 @@ impl Options {
             let mut about = Explanation { findings: found.findings, ..Explanation::default() };
             match &subject {
                 Subject::Finding(_) => {}
-                Subject::Host(ip) => about.hosts.extend(observed.host_summary(*ip).map(|summary| HostOfDomain {
-                    domain: observed.name().to_owned(),
-                    facts: (known.host)(*ip),
-                    summary,
+                Subject::Host(ip) => about.hosts.extend(observed.host_summary(*ip).map(|summary| {
+                    HostOfDomain { domain: observed.name().to_owned(), facts: (known.host)(*ip), summary }
                 })),
                 Subject::Other(name) => {
                     let domain = Domain::new(name.as_str());

@@ -123,7 +123,9 @@ impl Options {
                     inputs,
                 },
             ),
-            Format::Ndjson => findings.findings.iter().try_for_each(|finding| json::to_line(output.out, finding)),
+            Format::Ndjson => {
+                findings.findings.iter().try_for_each(|finding| json::to_line(output.out, finding))
+            }
             format => table::answer(&findings.findings).write(format, output.screen, output.out, output.err),
         };
         written.and_then(|()| output.out.flush()).map_err(CommandError::output)

@@ -30,8 +30,7 @@ struct Step {
     messages: u64,
 }
 
-const TO_QUARANTINE: Step =
-    Step { name: "none → quarantine", pass_percent: 98, days: 14, messages: 100 };
+const TO_QUARANTINE: Step = Step { name: "none → quarantine", pass_percent: 98, days: 14, messages: 100 };
 const TO_REJECT: Step = Step { name: "quarantine → reject", pass_percent: 99, days: 30, messages: 500 };
 
 /// A condition, and whether it is met.
@@ -50,7 +49,13 @@ impl Options {
 fn readiness(evidence: &Evidence) -> Result<Answer, CommandError> {
     let found = evidence.find_in(evidence.selection(), &|_| {})?;
     let text = |name: &str| Column::new(name, ColumnKind::Text);
-    let columns = vec![text("domain"), text("step"), text("gate"), Column::new("met", ColumnKind::Flag), text("detail")];
+    let columns = vec![
+        text("domain"),
+        text("step"),
+        text("gate"),
+        Column::new("met", ColumnKind::Flag),
+        text("detail"),
+    ];
     let mut answer = Answer::new("readiness", columns);
     for summary in &found.domains {
         let step = match summary.policy.as_str() {
@@ -59,7 +64,11 @@ fn readiness(evidence: &Evidence) -> Result<Answer, CommandError> {
             _ => Some(&TO_QUARANTINE),
         };
         let Some(step) = step else {
-            answer.push(row(summary, "none", &Gate { name: "done", is_met: true, detail: "the policy is p=reject".to_owned() }));
+            answer.push(row(
+                summary,
+                "none",
+                &Gate { name: "done", is_met: true, detail: "the policy is p=reject".to_owned() },
+            ));
             continue;
         };
         let gates = gates(step, summary, &found);
@@ -67,7 +76,11 @@ fn readiness(evidence: &Evidence) -> Result<Answer, CommandError> {
         let ready = Gate {
             name: "ready",
             is_met: unmet == 0,
-            detail: if unmet == 0 { "every gate is met".to_owned() } else { format!("{unmet} gates are not met") },
+            detail: if unmet == 0 {
+                "every gate is met".to_owned()
+            } else {
+                format!("{unmet} gates are not met")
+            },
         };
         for gate in std::iter::once(&ready).chain(&gates) {
             answer.push(row(summary, step.name, gate));
@@ -124,7 +137,12 @@ fn legitimate<'f>(step: &Step, findings: impl Iterator<Item = &'f Finding>) -> G
         all = all.saturating_add(finding.messages);
     }
     let is_met = all > 0 && u128::from(pass) * 100 >= u128::from(all) * u128::from(step.pass_percent);
-    let detail = format!("{} of {} legitimate messages pass; {} % are wanted", percent(pass, all), grouped(all), step.pass_percent);
+    let detail = format!(
+        "{} of {} legitimate messages pass; {} % are wanted",
+        percent(pass, all),
+        grouped(all),
+        step.pass_percent
+    );
     Gate { name: "legitimate mail passes", is_met, detail }
 }
 

@@ -6,8 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Output;
-use crate::commands::evidence::Evidence;
-use crate::commands::setup::Setup;
+use crate::commands::evidence;
 use crate::error::{CommandError, Kind};
 use crate::render::html;
 use crate::render::text::Neutral;
@@ -23,12 +22,8 @@ const MODE: u32 = 0o666;
     after_help = "The page needs nothing else: it loads nothing and runs nothing. Without a configuration every domain is taken for one's own, no mail is verified and no host is known by name."
 )]
 pub(crate) struct Options {
-    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
-    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    paths: Vec<PathBuf>,
-
     #[command(flatten)]
-    setup: Setup,
+    evidence: evidence::Options,
 
     /// Write a page of HTML to this file, whole or not at all; `-` writes to standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -37,10 +32,8 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let (evidence, trouble) = Evidence::gather(&self.paths, &self.setup)?;
-        let page = html::page(&evidence.find(), evidence.inputs());
-        // What was refused is said first, so that the answer is what stays on the screen.
-        let ended = trouble.finish(output.err);
+        let (evidence, ended) = self.evidence.gather(output)?;
+        let page = html::page(&evidence.find(&|_| {})?, evidence.inputs());
         if self.html == Path::new("-") {
             let written = output.out.write_all(page.as_bytes()).and_then(|()| output.out.flush());
             written.map_err(CommandError::output)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use dmarc_core::findings::{DomainSummary, Evidence, EvidenceRow, Finding, HostFacts, HostName, ReportSummary};
+use dmarc_core::findings::{
+    DomainSummary, Evidence, EvidenceRow, Finding, HostFacts, HostName, ReportSummary,
+};
 use dmarc_core::time::rfc3339;
 
 use super::Screen;
@@ -86,11 +88,17 @@ impl Page<'_> {
 
     /// The largest rows, under the report that has them, under the mail that it came in.
     fn rows(&mut self, evidence: &[Evidence]) -> io::Result<()> {
-        let rows: Vec<&EvidenceRow> = evidence.iter().filter_map(|one| if let Evidence::Row { row } = one { Some(row) } else { None }).collect();
+        let rows: Vec<&EvidenceRow> = evidence
+            .iter()
+            .filter_map(|one| if let Evidence::Row { row } = one { Some(row) } else { None })
+            .collect();
         if rows.is_empty() {
             return Ok(());
         }
-        self.list("rows", [format!("the largest {}; each under its report and the mail that brought it", rows.len())])?;
+        self.list(
+            "rows",
+            [format!("the largest {}; each under its report and the mail that brought it", rows.len())],
+        )?;
         let mut reports: BTreeMap<(i64, &str, &str, &str), Vec<&EvidenceRow>> = BTreeMap::new();
         for row in rows {
             reports.entry((row.begin, &row.reporter, &row.report_id, &row.origin)).or_default().push(row);
@@ -103,7 +111,11 @@ impl Page<'_> {
                 let ip = row.source_ip.map_or_else(|| "(hidden)".to_owned(), |ip| ip.to_string());
                 let result = if row.is_pass { "pass" } else { "fail" };
                 let messages = grouped(row.messages);
-                writeln!(self.out, "{pad}  {messages:>9}  {result}  {ip}  from {}", neutral(&row.header_from))?;
+                writeln!(
+                    self.out,
+                    "{pad}  {messages:>9}  {result}  {ip}  from {}",
+                    neutral(&row.header_from)
+                )?;
             }
         }
         Ok(())
@@ -156,7 +168,12 @@ impl Page<'_> {
         let all = totals.dmarc_pass.saturating_add(totals.dmarc_fail);
         self.list(
             "messages",
-            [format!("{} in {} records, {} pass", grouped(all), report.records, percent(totals.dmarc_pass, all))],
+            [format!(
+                "{} in {} records, {} pass",
+                grouped(all),
+                report.records,
+                percent(totals.dmarc_pass, all)
+            )],
         )?;
         writeln!(self.out)
     }
@@ -192,7 +209,9 @@ fn neutral(text: &str) -> String {
 }
 
 fn facts(evidence: &[Evidence]) -> impl Iterator<Item = String> {
-    evidence.iter().filter_map(|one| if let Evidence::Fact { fact } = one { Some(fact.clone()) } else { None })
+    evidence
+        .iter()
+        .filter_map(|one| if let Evidence::Fact { fact } = one { Some(fact.clone()) } else { None })
 }
 
 fn score(finding: &Finding) -> Vec<String> {

@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{TimestampMicrosecondType, UInt64Type};
-use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::{
+    Array as _, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
 use arrow_schema::ArrowError;
 use foldhash::fast::RandomState;
 

@@ -141,11 +141,18 @@ fn too_little(members: &[&Judged<'_, '_>], view: &DomainView<'_>) -> Option<Find
     }
     let cluster = Cluster::new(members, false);
     let class = Class::Insufficient;
-    let key = GroupKey { class: Some(class), rule: "insufficient", cluster: "insufficient".to_owned(), cause: String::new() };
+    let key = GroupKey {
+        class: Some(class),
+        rule: "insufficient",
+        cluster: "insufficient".to_owned(),
+        cause: String::new(),
+    };
     let conclusion = Conclusion {
         class,
         confidence: weights::TOO_LITTLE,
-        evidence: vec![Evidence::fact("each of these sources sent one or two messages, seen in a single report")],
+        evidence: vec![Evidence::fact(
+            "each of these sources sent one or two messages, seen in a single report",
+        )],
         against: Vec::new(),
     };
     let mut finding = finding(key.id(view.domain), &key, conclusion, &cluster, view);
@@ -202,7 +209,8 @@ fn unknown(class: Class, cluster: &Cluster<'_, '_>) -> Vec<String> {
     let is_masked = cluster.hosts.iter().any(|host| host.ip.is_none());
     let open = [
         texts::unknown(class).map(str::to_owned),
-        (not_looked_up > 0).then(|| format!("whose {not_looked_up} of the hosts are: nobody looked their names up")),
+        (not_looked_up > 0)
+            .then(|| format!("whose {not_looked_up} of the hosts are: nobody looked their names up")),
         is_masked.then(|| "which hosts they are: a reporter hides the addresses".to_owned()),
         (cluster.unverified > 0)
             .then(|| "whether all reports are genuine: the mail of some was not verified".to_owned()),

@@ -60,10 +60,7 @@ impl Class {
 
     /// Whether mail of this class is the owner's, as far as reports tell.
     pub fn is_legitimate(self) -> bool {
-        matches!(
-            self,
-            Self::Authorized | Self::ForwardedIntact | Self::ForwardedModified | Self::LegitBroken
-        )
+        matches!(self, Self::Authorized | Self::ForwardedIntact | Self::ForwardedModified | Self::LegitBroken)
     }
 
     /// Whether it asks for nothing: shown only on request.

@@ -111,8 +111,10 @@ fn name_campaigns(judged: &mut [Judged<'_, '_>]) {
         let host = hosts.get(&(from, ip)).zip(windows.get(from));
         host.is_some_and(|((_, days), windows)| windows.around(days.first) >= weights::CAMPAIGN_HOSTS as u64)
     };
-    let keys: Vec<bool> =
-        judged.iter().map(|one| could_be_campaign(one) && is_campaign(one.stream.from, one.host.ip)).collect();
+    let keys: Vec<bool> = judged
+        .iter()
+        .map(|one| could_be_campaign(one) && is_campaign(one.stream.from, one.host.ip))
+        .collect();
     for (one, _) in judged.iter_mut().zip(keys).filter(|(_, in_campaign)| *in_campaign) {
         one.key = format!("campaign:{}", one.stream.from);
     }
@@ -127,7 +129,8 @@ impl<'v, 'r> Cluster<'v, 'r> {
     /// Takes streams together.
     pub(super) fn new(members: &[&Judged<'v, 'r>], also_passes: bool) -> Self {
         let streams: Vec<&'v Stream<'r>> = members.iter().map(|one| one.stream).collect();
-        let sum = |of: fn(&Stream<'r>) -> u64| streams.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one)));
+        let sum =
+            |of: fn(&Stream<'r>) -> u64| streams.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one)));
         let mut hosts: Vec<&Host<'r>> = members.iter().map(|one| one.host).collect();
         hosts.sort_by_key(|host| host.ip);
         hosts.dedup_by_key(|host| host.ip);

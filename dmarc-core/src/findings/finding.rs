@@ -183,7 +183,8 @@ pub(super) fn rows<'a, 'o: 'a>(
         let (host, stream) = (*host, *stream);
         stream.rows().map(move |(messages, report)| (messages, report, host.ip, stream))
     };
-    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)> = streams.iter().flat_map(rows).collect();
+    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)> =
+        streams.iter().flat_map(rows).collect();
     let order = |a: &(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)| (std::cmp::Reverse(a.0), a.1.id, a.2);
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows.truncate(most);

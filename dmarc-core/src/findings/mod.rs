@@ -232,7 +232,10 @@ impl Findings {
 
     /// What is found without records: failed TLS sessions, and reports that do not count.
     pub fn beside(tls: &[TlsObservation], set_aside: &[SetAside]) -> Self {
-        let periods = tls.iter().map(|tls| tls.period).filter(|(begin, end)| DateRange::new(*begin, *end).is_plausible());
+        let periods = tls
+            .iter()
+            .map(|tls| tls.period)
+            .filter(|(begin, end)| DateRange::new(*begin, *end).is_plausible());
         let mut findings = tls::findings(tls);
         findings.extend(assemble::set_aside(set_aside));
         Self { period: periods.reduce(both), findings, ..Self::default() }
@@ -256,7 +259,8 @@ impl Findings {
             let worst = |f: &Finding| std::cmp::Reverse((f.severity, f.delivered, f.messages));
             (&a.domain, worst(a), &a.id).cmp(&(&b.domain, worst(b), &b.id))
         });
-        let order = |d: &Decision| (d.expires, d.subject.to_string(), d.status, d.owner.clone(), d.reason.clone());
+        let order =
+            |d: &Decision| (d.expires, d.subject.to_string(), d.status, d.owner.clone(), d.reason.clone());
         self.expired.sort_by_cached_key(order);
         self.expired.dedup();
     }

@@ -69,7 +69,8 @@ fn comeback(by_day: &BTreeMap<i64, u64>) -> Option<i64> {
 
 /// Messages a day from `recent` on, against those from `base` until then.
 fn trend(by_day: &BTreeMap<i64, u64>, recent: i64, base: i64) -> Novelty {
-    let sum = |days: std::ops::Range<i64>| by_day.range(days).fold(0_u128, |sum, (_, n)| sum + u128::from(*n));
+    let sum =
+        |days: std::ops::Range<i64>| by_day.range(days).fold(0_u128, |sum, (_, n)| sum + u128::from(*n));
     let baseline_days = u128::try_from(recent.saturating_sub(base)).unwrap_or_default();
     let recent_days = u128::try_from(weights::RECENT_DAYS).unwrap_or(1);
     if baseline_days < recent_days {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::{DayTotals, DomainSummary};
 use super::signals::Signals;
+use super::{DayTotals, DomainSummary};
 use crate::domain::organizational;
 use crate::model::aggregate::DateRange;
 use crate::record::{FlatRecord, Trust};
@@ -315,8 +315,13 @@ impl Observed {
         let signals: Vec<u32> =
             other.signals.values.iter().map(|signals| self.signals.number_of(Arc::clone(signals))).collect();
         let hosts: Vec<u32> = other.hosts.values.iter().map(|host| self.hosts.number(**host)).collect();
-        let reports: Vec<u32> =
-            other.ids.values.iter().zip(other.reports).map(|(id, report)| self.take_report(id, report)).collect();
+        let reports: Vec<u32> = other
+            .ids
+            .values
+            .iter()
+            .zip(other.reports)
+            .map(|(id, report)| self.take_report(id, report))
+            .collect();
         let map = |numbers: &[u32], number: u32| numbers.get(number as usize).copied().unwrap_or_default();
         for mut stream in other.streams {
             stream.key = StreamKey {
@@ -376,7 +381,8 @@ impl Observed {
         let mut all = DayTotals::default();
         for report in &self.reports {
             all.take(report.totals);
-            days.entry(report.totals.day).or_insert_with(|| DayTotals { day: report.totals.day, ..DayTotals::default() })
+            days.entry(report.totals.day)
+                .or_insert_with(|| DayTotals { day: report.totals.day, ..DayTotals::default() })
                 .take(report.totals);
         }
         let reporters: HashSet<u32> = self.reports.iter().map(|report| report.reporter).collect();
@@ -405,7 +411,9 @@ impl Observed {
             summary.totals.delivered_failing =
                 summary.totals.delivered_failing.saturating_add(if is_pass { 0 } else { data.delivered });
             summary.period = (summary.period.0.min(data.begin), summary.period.1.max(data.end));
-            summary.reporters.extend(data.reporters.iter().filter_map(|reporter| self.texts.get(*reporter)).map(str::to_owned));
+            summary.reporters.extend(
+                data.reporters.iter().filter_map(|reporter| self.texts.get(*reporter)).map(str::to_owned),
+            );
         }
         Some(summary)
     }
@@ -425,7 +433,9 @@ impl Observed {
                 totals: report.totals,
             })
             .collect();
-        found.sort_by(|a, b| (&a.reporter, &a.policy_domain, a.period).cmp(&(&b.reporter, &b.policy_domain, b.period)));
+        found.sort_by(|a, b| {
+            (&a.reporter, &a.policy_domain, a.period).cmp(&(&b.reporter, &b.policy_domain, b.period))
+        });
         found
     }
 
@@ -433,7 +443,9 @@ impl Observed {
     /// the others cover.
     pub(super) fn period(&self) -> Option<(i64, i64)> {
         let plausible = self.ids.values.iter().map(|id| id.period).filter(|period| period.is_plausible());
-        plausible.map(|period| (period.begin, period.end)).reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
+        plausible
+            .map(|period| (period.begin, period.end))
+            .reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
     }
 
     /// Policy domains below the domain: those with a record of their own.
@@ -494,8 +506,8 @@ impl StreamData {
             self.add_implausible((period.day(), period.day()));
         }
         // The first record has no reporter before it.
-        self.only_report =
-            Some(counted.report).filter(|report| self.reporters.is_empty() || self.only_report == Some(*report));
+        self.only_report = Some(counted.report)
+            .filter(|report| self.reporters.is_empty() || self.only_report == Some(*report));
     }
 
     fn add_day(&mut self, day: i64, messages: u64) {

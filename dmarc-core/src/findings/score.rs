@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::HostName;
 use super::class::Class;
 use super::cluster::Cluster;
 use super::finding::Evidence;
 use super::signals::Indirect;
 use super::view::{DomainView, Place};
 use super::weights::{self, Step};
-use super::HostName;
 
 /// What a score came to, and how.
 pub(super) struct Score {
@@ -82,8 +82,7 @@ fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
 
 /// The caps that apply to a cluster, each with its reason.
 pub(super) fn caps(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<(String, u8)> {
-    let not_looked_up =
-        cluster.hosts.iter().any(|host| host.is_not_looked_up());
+    let not_looked_up = cluster.hosts.iter().any(|host| host.is_not_looked_up());
     let long_ago = view.days.last.saturating_sub(cluster.days.last) >= weights::LONG_AGO_DAYS;
     let is_share =
         |part: u64| part > 0 && weights::is_share(part, cluster.messages, weights::CAP_SHARE_PERCENT);

@@ -59,7 +59,8 @@ pub(super) enum Match {
 impl Signals {
     /// The signature of a record about the Organizational Domain `domain`.
     pub(super) fn of(record: &FlatRecord, domain: &str) -> Self {
-        let mut signals = SignalsBuilder::new(domain, &record.header_from, record.spf_aligned, record.dkim_aligned);
+        let mut signals =
+            SignalsBuilder::new(domain, &record.header_from, record.spf_aligned, record.dkim_aligned);
         for dkim in &record.auth_results.dkim {
             signals.dkim(dkim.domain.as_str(), dkim.selector.as_deref(), dkim.result.as_str());
         }
@@ -68,7 +69,8 @@ impl Signals {
             signals.spf(spf.domain.as_str(), scope, spf.result.as_str());
         }
         for reason in &record.reasons {
-            signals.reason(reason.kind.as_str(), reason.comment.as_ref().map(|comment| comment.text.as_ref()));
+            signals
+                .reason(reason.kind.as_str(), reason.comment.as_ref().map(|comment| comment.text.as_ref()));
         }
         signals.build()
     }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+use super::Known;
 use super::assemble::sources;
 use super::class::Class;
 use super::cluster::judged;
@@ -13,7 +14,6 @@ use super::decision::{Decision, Status, Subject};
 use super::observed::{Observed, Stream};
 use super::signals::Match;
 use super::view::{DomainView, Host};
-use super::Known;
 use crate::domain::is_at_or_below;
 
 /// A record that might be published, or what might go wrong.
@@ -91,7 +91,8 @@ impl FromStr for CandidatePolicy {
         let mut policy = Self::default();
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for part in record.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-            let (tag, value) = part.split_once('=').map_or((part, ""), |(tag, value)| (tag.trim(), value.trim()));
+            let (tag, value) =
+                part.split_once('=').map_or((part, ""), |(tag, value)| (tag.trim(), value.trim()));
             let (tag, value) = (tag.to_ascii_lowercase(), value.to_ascii_lowercase());
             policy.set(&tag, &value).map_err(|expected| CandidateError { tag: part.to_owned(), expected })?;
             if !seen.insert(tag) {
@@ -101,7 +102,10 @@ impl FromStr for CandidatePolicy {
         if seen.contains("p") {
             Ok(policy)
         } else {
-            Err(CandidateError { tag: record.trim().to_owned(), expected: "the tag p, as in \"p=reject; adkim=s\"" })
+            Err(CandidateError {
+                tag: record.trim().to_owned(),
+                expected: "the tag p, as in \"p=reject; adkim=s\"",
+            })
         }
     }
 }
@@ -240,7 +244,9 @@ impl Simulated {
         }
         let outcome = outcome(candidate, stream, is_lost);
         if outcome == Outcome::Unshown {
-            self.unknown.insert("a reporter says that it passed and does not show by what: counted from nothing to all");
+            self.unknown.insert(
+                "a reporter says that it passed and does not show by what: counted from nothing to all",
+            );
         }
         if outcome == Outcome::Pass {
             return add(&mut self.would_pass, messages);
@@ -254,7 +260,9 @@ impl Simulated {
         }
         // What was delivered for a reason of the receiver's may be so again, and what is not shown may pass.
         let sure = if outcome == Outcome::Unshown { 0 } else { messages.saturating_sub(stream.overridden()) };
-        for (action, sum) in [(Action::Quarantine, &mut self.quarantined), (Action::Reject, &mut self.rejected)] {
+        for (action, sum) in
+            [(Action::Quarantine, &mut self.quarantined), (Action::Reject, &mut self.rejected)]
+        {
             if least == action && most == action {
                 add(&mut sum.0, sure);
             }
@@ -295,7 +303,8 @@ mod tests {
 
     #[test]
     fn reads_a_record_and_refuses_what_it_does_not_know() {
-        let policy: CandidatePolicy = "v=DMARC1; P=Reject;sp=none ; aspf = s; t=y; rua=mailto:x@y".parse().unwrap();
+        let policy: CandidatePolicy =
+            "v=DMARC1; P=Reject;sp=none ; aspf = s; t=y; rua=mailto:x@y".parse().unwrap();
         assert_eq!((policy.p, policy.sp, policy.np), (Action::Reject, Some(Action::None), None));
         assert!(policy.is_spf_strict && !policy.is_dkim_strict && policy.is_testing);
         for text in ["", "sp=none", "p=maybe", "p=none; p=none", "p=none; adkim=x", "p=none; pct=50", "p"] {

@@ -8,15 +8,27 @@ pub(super) fn statement(class: Class, cause: &str) -> &'static str {
     match (class, cause) {
         (Class::Authorized, _) => "this source sends for the domain and passes DMARC",
         (Class::ForwardedIntact, _) => "mail of the domain, forwarded unchanged: its signature is intact",
-        (Class::ForwardedModified, _) => "mail of the domain that a list, gateway or forwarder changed on its way",
-        (Class::LegitBroken, "dkim") => "mail of the domain whose signature fails: the key is gone or not the one that signs",
-        (Class::LegitBroken, "tenant") => "mail of the domain's own tenant at a service, signed as the service only",
+        (Class::ForwardedModified, _) => {
+            "mail of the domain that a list, gateway or forwarder changed on its way"
+        }
+        (Class::LegitBroken, "dkim") => {
+            "mail of the domain whose signature fails: the key is gone or not the one that signs"
+        }
+        (Class::LegitBroken, "tenant") => {
+            "mail of the domain's own tenant at a service, signed as the service only"
+        }
         (Class::LegitBroken, _) => "mail of the domain that is not signed and that SPF does not cover",
         (Class::ThirdPartyUnaligned, _) => "a known service sends as the domain and authenticates as itself",
         (Class::UnauthorizedSpoof, _) => "somebody sends as the domain without authorisation",
-        (Class::UnauthorizedUnknown, _) => "nothing of the domain authenticates this mail; whose it is, is not clear",
-        (Class::SuspectReplay, _) => "mail that the domain once signed is being sent again, in bulk, by others",
-        (Class::ReportUntrusted, _) => "reports that did not come from whom they say, or are about domains of others",
+        (Class::UnauthorizedUnknown, _) => {
+            "nothing of the domain authenticates this mail; whose it is, is not clear"
+        }
+        (Class::SuspectReplay, _) => {
+            "mail that the domain once signed is being sent again, in bulk, by others"
+        }
+        (Class::ReportUntrusted, _) => {
+            "reports that did not come from whom they say, or are about domains of others"
+        }
         (Class::ReportConflict, _) => "reports of one identity that contradict each other",
         (Class::Insufficient, _) => "too little was seen to say anything",
         (Class::TlsSts, _) => "senders could not deliver under the MTA-STS policy",
@@ -62,7 +74,9 @@ fn third_party(key: &str) -> String {
 /// The cause and the fix of a result type (RFC 8460, Section 4.3).
 fn tls(result: &str) -> &'static str {
     match result {
-        "starttls-not-supported" => "the MX did not offer STARTTLS: turn it on, and look for what strips it in between",
+        "starttls-not-supported" => {
+            "the MX did not offer STARTTLS: turn it on, and look for what strips it in between"
+        }
         "certificate-host-mismatch" => {
             "the certificate does not name the MX: get one whose subjectAltName has the name in the MX record"
         }
@@ -70,17 +84,25 @@ fn tls(result: &str) -> &'static str {
         "certificate-not-trusted" => {
             "the chain does not lead to a trusted CA: send the intermediate certificates, or use a public CA"
         }
-        "validation-failure" => "TLS failed for a reason without a name: look at the reporter's additional information",
+        "validation-failure" => {
+            "TLS failed for a reason without a name: look at the reporter's additional information"
+        }
         "tlsa-invalid" => {
             "the TLSA records do not fit the certificate: publish the new record before the new key, and keep both meanwhile"
         }
-        "dnssec-invalid" => "DNSSEC of the MX does not validate: check signatures, their end, and the DS record",
+        "dnssec-invalid" => {
+            "DNSSEC of the MX does not validate: check signatures, their end, and the DS record"
+        }
         "dane-required" => "the sender wants DANE and the MX has no usable TLSA record: publish one, signed",
         "sts-policy-fetch-error" => {
             "the policy could not be fetched: check https://mta-sts.DOMAIN/.well-known/mta-sts.txt, its address and redirects"
         }
-        "sts-policy-invalid" => "the policy file is not valid: check version, mode, mx and max_age, one a line",
-        "sts-webpki-invalid" => "the certificate of mta-sts.DOMAIN is not valid: renew it, with that name in it",
+        "sts-policy-invalid" => {
+            "the policy file is not valid: check version, mode, mx and max_age, one a line"
+        }
+        "sts-webpki-invalid" => {
+            "the certificate of mta-sts.DOMAIN is not valid: renew it, with that name in it"
+        }
         _ => "look at the reporter's reason; when one reporter only, it may be theirs",
     }
 }
@@ -88,9 +110,15 @@ fn tls(result: &str) -> &'static str {
 /// What nobody can know from reports.
 pub(super) fn unknown(class: Class) -> Option<&'static str> {
     Some(match class {
-        Class::ThirdPartyUnaligned => "which customer of the service it is: every one of them could send this",
-        Class::ForwardedModified => "whether the mail was ours before it was changed: a broken signature proves nothing",
-        Class::SuspectReplay => "whether it is one message sent again or a large forwarder seen for the first time",
+        Class::ThirdPartyUnaligned => {
+            "which customer of the service it is: every one of them could send this"
+        }
+        Class::ForwardedModified => {
+            "whether the mail was ours before it was changed: a broken signature proves nothing"
+        }
+        Class::SuspectReplay => {
+            "whether it is one message sent again or a large forwarder seen for the first time"
+        }
         Class::UnauthorizedSpoof => "what the messages say, and to whom they went",
         Class::UnauthorizedUnknown => "whether somebody of ours uses a service or host that is not declared",
         Class::LegitBroken => "whether a misused account sends through the host",

@@ -99,7 +99,9 @@ pub(super) fn findings(observations: &[TlsObservation]) -> Vec<Finding> {
     let days = |domain: &str| covered.get(domain).copied().unwrap_or(Days { first: 0, last: 0 });
     groups
         .into_iter()
-        .map(|((domain, mx, class, result), sessions)| finding((domain, mx, class, result), &sessions, days(domain)))
+        .map(|((domain, mx, class, result), sessions)| {
+            finding((domain, mx, class, result), &sessions, days(domain))
+        })
         .collect()
 }
 
@@ -146,8 +148,9 @@ fn finding(
         Evidence::fact(format!("seen by {} reporters, on {} days", reporters.len(), days.len())),
         Evidence::fact(format!("result type {result}, under the policies {}", policies.join(", "))),
     ];
-    let largest =
-        observations.iter().max_by_key(|o| (o.sessions, std::cmp::Reverse((o.period, &o.reporter, &o.origin))));
+    let largest = observations
+        .iter()
+        .max_by_key(|o| (o.sessions, std::cmp::Reverse((o.period, &o.reporter, &o.origin))));
     evidence.extend(largest.map(|o| Evidence::fact(format!("{} sessions in {}", o.sessions, o.origin))));
     let one = Evidence::Cap {
         fact: "only one reporter saw it: it may be theirs".to_owned(),

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::decision::{Decision, Subject};
 use super::observed::{Observed, Stream};
 use super::services::{Service, ServiceKind, by_domain, by_host};
 use super::signals::{Indirect, Signals};
-use super::decision::{Decision, Subject};
 use super::{FailureObservation, HostFacts, HostName, Known, weights};
 use crate::domain::organizational;
 
@@ -167,7 +167,19 @@ impl<'o> DomainView<'o> {
             .filter(|decision| decision.concerns(domain))
             .partition(|decision| decision.expires > end);
         let rows = known.rows;
-        Self { domain, hosts, messages, days, own_selectors, passing_froms, replaying, failures, live, expired, rows }
+        Self {
+            domain,
+            hosts,
+            messages,
+            days,
+            own_selectors,
+            passing_froms,
+            replaying,
+            failures,
+            live,
+            expired,
+            rows,
+        }
     }
 
     /// The live decision about a stream, if there is one.
@@ -183,9 +195,9 @@ impl<'o> DomainView<'o> {
 
     /// Whether any of these selectors is known to pass elsewhere; a selector that the reporter left out may be any.
     pub(super) fn knows_selector(&self, selectors: &BTreeSet<String>) -> bool {
-        selectors
-            .iter()
-            .any(|s| self.own_selectors.contains(s.as_str()) || (s.is_empty() && !self.own_selectors.is_empty()))
+        selectors.iter().any(|s| {
+            self.own_selectors.contains(s.as_str()) || (s.is_empty() && !self.own_selectors.is_empty())
+        })
     }
 }
 

@@ -75,7 +75,9 @@ impl DatasetReader {
             let mut judged: BTreeMap<String, T> = BTreeMap::new();
             for share in large {
                 let observations = observe_together(&segments, &share, selection)?;
-                judged.extend(observations.domains().map(|observed| (observed.name().to_owned(), judge(observed))));
+                judged.extend(
+                    observations.domains().map(|observed| (observed.name().to_owned(), judge(observed))),
+                );
             }
             let of_small = on_all_cores(&small, |share| {
                 let observations = observe(&segments, &share.ranges, selection)?;
@@ -154,7 +156,8 @@ impl Segment {
         }
         let skipped = range.start - first.unwrap_or(range.start);
         let rest = rows.saturating_sub(skipped + range.len());
-        let selectors = [RowSelector::skip(skipped), RowSelector::select(range.len()), RowSelector::skip(rest)];
+        let selectors =
+            [RowSelector::skip(skipped), RowSelector::select(range.len()), RowSelector::skip(rest)];
         (groups, RowSelection::from(selectors.to_vec()))
     }
 }
@@ -259,7 +262,11 @@ fn observe(
 }
 
 /// The same by all cores, for a domain that is large.
-fn observe_together(segments: &[Segment], share: &Share, selection: &Selection) -> Result<Observations, DatasetError> {
+fn observe_together(
+    segments: &[Segment],
+    share: &Share,
+    selection: &Selection,
+) -> Result<Observations, DatasetError> {
     let pieces = |(at, range): &(usize, Range<usize>)| {
         let at = *at;
         range.clone().step_by(PIECE_ROWS).map({
@@ -271,10 +278,13 @@ fn observe_together(segments: &[Segment], share: &Share, selection: &Selection) 
     // Each thread takes pieces that follow each other: hosts stand together in them.
     let parts: Vec<&[(usize, Range<usize>)]> = pieces.chunks(pieces.len().div_ceil(cores()).max(1)).collect();
     let observed = on_all_cores(&parts, |part| observe(segments, part, selection))?;
-    Ok(observed.into_iter().reduce(|mut all, other| {
-        all.merge(other);
-        all
-    }).unwrap_or_default())
+    Ok(observed
+        .into_iter()
+        .reduce(|mut all, other| {
+            all.merge(other);
+            all
+        })
+        .unwrap_or_default())
 }
 
 fn cores() -> usize {

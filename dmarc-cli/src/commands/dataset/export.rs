@@ -151,7 +151,9 @@ fn within(batch: &RecordBatch, kind: &str, selection: &Selection) -> Result<Reco
     if *selection == Selection::default() {
         return Ok(batch.clone());
     }
-    let counts = |row| selection.has_domain(domain(batch, kind, row)) && is_in_time(selection, begin(batch, kind, row));
+    let counts = |row| {
+        selection.has_domain(domain(batch, kind, row)) && is_in_time(selection, begin(batch, kind, row))
+    };
     let counts: BooleanArray = (0..batch.num_rows()).map(|row| Some(counts(row))).collect();
     arrow_select::filter::filter_record_batch(batch, &counts)
 }

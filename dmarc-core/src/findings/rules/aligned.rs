@@ -2,8 +2,8 @@
 
 use super::{Context, Verdict};
 use crate::findings::class::Class;
-use crate::findings::view::{Place, authenticated_service};
 use crate::findings::services::{Service, ServiceKind};
+use crate::findings::view::{Place, authenticated_service};
 use crate::findings::weights;
 
 /// Rule 3: SPF passed and aligned.

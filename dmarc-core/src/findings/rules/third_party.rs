@@ -2,8 +2,8 @@
 
 use super::{Context, Verdict};
 use crate::findings::class::Class;
-use crate::findings::view::authenticated_service;
 use crate::findings::services::ServiceKind;
+use crate::findings::view::authenticated_service;
 use crate::findings::weights;
 
 /// Rule 8: a service that sends for customers passes for its own domain, and nothing of ours does. Any of its
