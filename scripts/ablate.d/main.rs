@@ -1,6 +1,6 @@
 //! Answers `findings MAILDIR --config FILE --all --format json` as `dmarc` does, with nothing but `dmarc-core`.
 //!
-//! For `scripts/ablate`, which builds it once for each change of a weight. It reads worlds of the world generator only:
+//! For `scripts/ablate`. It reads worlds of the world generator only:
 //! it believes their field Authentication-Results, and takes the first report of an identity for the one that counts.
 
 use std::collections::{BTreeMap, HashSet};
