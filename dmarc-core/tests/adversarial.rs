@@ -15,6 +15,8 @@ use proptest::sample::{Index, select};
 
 const DAY: i64 = 86_400;
 const START: i64 = 1_788_220_800; // 2026-09-01
+/// Findings of one domain that an analyst is shown.
+const HANDFUL: usize = 12;
 const TWO: &[&str] = &["a.example", "b.example"];
 const SPOOFER: &str = "198.51.100.7";
 const FORWARDER: &str = "203.0.113.9";
@@ -186,6 +188,11 @@ impl World {
     fn classes_of(&self, ip: &str) -> Vec<Class> {
         self.findings_of(ip).iter().map(|finding| finding.class).collect()
     }
+
+    /// Findings that ask for something.
+    fn asking(&self) -> usize {
+        self.find().findings.iter().filter(|finding| !finding.class.is_quiet()).count()
+    }
 }
 
 fn rows(rows: impl IntoIterator<Item = Row>) -> Vec<Row> {
@@ -354,6 +361,27 @@ fn makes_a_handful_of_findings_of_a_thousand_failing_hosts() {
     assert!(world.find().findings.len() <= 3);
 }
 
+#[test]
+fn makes_a_handful_of_findings_of_hosts_of_every_size_and_time() {
+    let mut world = World::new(0..60);
+    for n in 0..300 {
+        let day = i64::try_from(n).unwrap() * 7 % 60;
+        world = world.seen(TWO, day..day + 1, &[Row::spoof(bot(n), 1 + (n as u64 % 5) * 20)]);
+    }
+    assert!(world.asking() <= HANDFUL, "{}", world.asking());
+}
+
+/// Too few at a time for a campaign: they are still not one finding each.
+#[test]
+fn makes_a_handful_of_findings_of_hosts_that_come_one_after_the_other() {
+    let mut world = World::new(0..90);
+    for n in 0..60 {
+        let day = i64::try_from(n).unwrap() * 3 / 2;
+        world = world.seen(TWO, day..day + 1, &[Row::spoof(bot(n), 2)]);
+    }
+    assert!(world.asking() <= HANDFUL, "{}", world.asking());
+}
+
 // ---- replay
 
 #[test]
@@ -370,6 +398,18 @@ fn cannot_tell_a_dripping_replay_from_a_forwarder() {
     assert_eq!(world.finding_of(SPOOFER).class, Class::ForwardedIntact);
 }
 
+/// A replay is of mail that we sent: its selector was seen before. A new service brings its own.
+#[test]
+fn takes_a_new_service_with_a_selector_of_its_own_for_no_replay() {
+    let row = Row::spoof(FORWARDER, 900).spf("bounce.newservice.example", "pass").dkim(
+        "example.org",
+        "ns1",
+        "pass",
+    );
+    let world = World::new(0..30).seen(TWO, 28..30, &[row]).confirmed(FORWARDER, "mta1.newservice.example");
+    assert_ne!(world.finding_of(FORWARDER).class, Class::SuspectReplay);
+}
+
 // ---- reporters
 
 /// Anybody may send reports, from a domain that looks like a known reporter's. What it says excuses its own rows only.
@@ -383,6 +423,30 @@ fn lets_no_single_reporter_excuse_what_others_saw() {
         (spoof.class, spoof.severity, spoof.messages),
         (Class::UnauthorizedSpoof, Severity::Critical, 720)
     );
+}
+
+/// The same, beside a broken signature of ours, which every sender can add.
+#[test]
+fn lets_no_single_reporter_excuse_what_others_saw_beside_a_broken_signature() {
+    let row = || Row::spoof(SPOOFER, 60).dkim("example.org", "s1", "fail");
+    let excused = row().reason("mailing_list", "");
+    let world = World::new(0..20).seen(TWO, 3..9, &[row()]).seen(&["a.examp1e"], 3..9, &[excused]);
+    let spoof = world.findings_of(SPOOFER).remove(0);
+    assert_eq!(
+        (spoof.class, spoof.severity, spoof.messages),
+        (Class::UnauthorizedSpoof, Severity::Critical, 720)
+    );
+}
+
+/// Whether SPF passes follows from our record and the address, so honest reporters agree on it.
+#[test]
+fn takes_no_host_for_ours_that_passes_spf_for_one_reporter_and_fails_for_others() {
+    let passes = Row::spoof(SPOOFER, 1).spf("example.org", "pass");
+    let world =
+        World::new(0..20).seen(TWO, 3..9, &[Row::spoof(SPOOFER, 60)]).seen(&["a.examp1e"], 3..4, &[passes]);
+    let classes = world.classes_of(SPOOFER);
+    assert!(!classes.contains(&Class::LegitBroken), "{classes:?}");
+    assert_eq!(classes.first(), Some(&Class::UnauthorizedSpoof), "{classes:?}");
 }
 
 #[test]

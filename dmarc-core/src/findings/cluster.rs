@@ -55,6 +55,7 @@ pub(super) fn judged<'v, 'r>(view: &'v DomainView<'r>) -> Vec<Judged<'v, 'r>> {
         })
         .collect();
     name_campaigns(&mut judged);
+    name_scattered(&mut judged);
     judged
 }
 
@@ -120,6 +121,26 @@ fn name_campaigns(judged: &mut [Judged<'_, '_>]) {
     }
 }
 
+/// Gives what is left of many networks that nothing is known about one key, for an analyst decides about all of them at
+/// once. One that sends a good part of it all stands on its own.
+fn name_scattered(judged: &mut [Judged<'_, '_>]) {
+    let is_left = |one: &Judged<'_, '_>| one.verdict.is_none() && one.key.starts_with("net:");
+    let mut networks: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    for one in judged.iter().filter(|one| is_left(one)) {
+        let messages = networks.entry(one.from).or_default().entry(one.key.clone()).or_default();
+        *messages = messages.saturating_add(one.stream.messages);
+    }
+    networks.retain(|_, networks| networks.len() >= weights::CAMPAIGN_HOSTS);
+    for one in judged.iter_mut().filter(|one| is_left(one)) {
+        let Some(networks) = networks.get(one.from) else { continue };
+        let all = networks.values().fold(0_u64, |sum, messages| sum.saturating_add(*messages));
+        let messages = networks.get(&one.key).copied().unwrap_or_default();
+        if !weights::is_share(messages, all, weights::STANDS_ALONE_PERCENT) {
+            one.key = format!("scattered:{}", one.from);
+        }
+    }
+}
+
 fn could_be_campaign(one: &Judged<'_, '_>) -> bool {
     let is_service = matches!(one.host.place, Place::Service(_));
     one.verdict.is_none() && !is_service && one.host.ip.is_some()
@@ -180,6 +201,7 @@ impl<'v, 'r> Cluster<'v, 'r> {
             "host" => single().unwrap_or_else(|| format!("{rest} ({hosts} hosts)")),
             "auth" => format!("authenticates as {rest}"),
             "campaign" => format!("{hosts} hosts, one campaign"),
+            "scattered" => format!("{hosts} hosts in many networks"),
             "replay" if hosts > 1 => format!("{hosts} hosts, one burst"),
             "replay" => single().unwrap_or_else(|| self.first_ip()),
             "net" if hosts == 1 => self.first_ip(),

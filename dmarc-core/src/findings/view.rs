@@ -73,16 +73,18 @@ pub(super) struct Host<'o> {
 impl<'o> Host<'o> {
     fn new(ip: Option<IpAddr>, streams: Vec<Stream<'o>>, facts: HostFacts, domain: &str) -> Self {
         let (place, service) = locate(&facts, domain);
-        let any = |is: fn(&Signals) -> bool| ip.is_some() && streams.iter().any(|stream| is(stream.signals));
-        Self {
-            ip,
-            facts,
-            place,
-            service,
-            passed_spf: any(|signals| signals.spf_aligned),
-            is_called_forwarder: any(|signals| signals.indirect == Indirect::ListOrForwarder),
-            streams,
-        }
+        let who = |is: fn(&Signals) -> bool| -> BTreeSet<&str> {
+            streams.iter().filter(|stream| is(stream.signals)).flat_map(Stream::reporters).collect()
+        };
+        // Anybody may send reports: no single reporter makes a host ours, or a forwarder, that others saw too.
+        let seen = who(|_| true);
+        let agreed = |is| {
+            let said = who(is);
+            ip.is_some() && (said.len() >= 2 || (!said.is_empty() && said == seen))
+        };
+        let passed_spf = agreed(|signals| signals.spf_aligned);
+        let is_called_forwarder = agreed(|signals| signals.indirect == Indirect::ListOrForwarder);
+        Self { ip, facts, place, service, passed_spf, is_called_forwarder, streams }
     }
 
     /// Whether it passed SPF in our name and is no host of a service, which any of its customers may use.
@@ -130,6 +132,8 @@ pub(super) struct DomainView<'o> {
     pub(super) days: Days,
     /// Selectors that pass from hosts that are ours or send for us.
     pub(super) own_selectors: BTreeSet<&'o str>,
+    /// The host from which each selector passes; `None` where it passes from several.
+    key_hosts: BTreeMap<&'o str, Option<IpAddr>>,
     /// Author Domains from which something passed.
     pub(super) passing_froms: BTreeSet<&'o str>,
     /// Hosts whose valid signatures look replayed.
@@ -151,13 +155,14 @@ impl<'o> DomainView<'o> {
         let hosts: Vec<Host<'o>> = observed.streams_by_host().into_iter().map(host).collect();
         let days = Days::of(hosts.iter().flat_map(|host| &host.streams));
         let own_selectors = streams(&hosts)
-            .filter(|(host, _)| host.is_ours_or_sender())
+            .filter(|(host, stream)| host.is_ours_or_sender() || sends_for_customers(stream.signals))
             .flat_map(|(_, stream)| stream.signals.own_keys_passing.iter().map(String::as_str))
             .collect();
         let passing = streams(&hosts).filter(|(_, stream)| stream.signals.is_pass());
         let passing_froms = passing.map(|(_, stream)| stream.from).collect();
         let messages = hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.messages()));
-        let replaying = replaying(&hosts, days);
+        let replaying = with_known_keys(&hosts, &replaying(&hosts, days));
+        let key_hosts = key_hosts(&hosts);
         let failures =
             known.failures.iter().filter(|failure| organizational(&failure.domain) == domain).collect();
         let end = observed.period().map_or(i64::MIN, |(_, end)| end);
@@ -173,6 +178,7 @@ impl<'o> DomainView<'o> {
             messages,
             days,
             own_selectors,
+            key_hosts,
             passing_froms,
             replaying,
             failures,
@@ -193,12 +199,54 @@ impl<'o> DomainView<'o> {
         self.live.iter().find(is_about).copied()
     }
 
+    /// Whether `host`, and no other and none that is known to send for us, passes with this selector: it holds the key.
+    /// Not where little of its mail passes, for that may be replayed.
+    pub(super) fn holds_key(&self, host: &Host<'_>, key: &str) -> bool {
+        let passing = host.streams.iter().filter(|stream| stream.signals.dkim_aligned);
+        let passing = passing.fold(0_u64, |sum, stream| sum.saturating_add(stream.messages()));
+        let alone = self.key_hosts.get(key).is_some_and(|ip| ip.is_some() && *ip == host.ip);
+        alone
+            && !key.is_empty()
+            && !self.own_selectors.contains(key)
+            && weights::is_share(passing, host.messages(), weights::ALSO_PASSES_PERCENT)
+    }
+
     /// Whether any of these selectors is known to pass elsewhere; a selector that the reporter left out may be any.
     pub(super) fn knows_selector(&self, selectors: &BTreeSet<String>) -> bool {
         selectors.iter().any(|s| {
             self.own_selectors.contains(s.as_str()) || (s.is_empty() && !self.own_selectors.is_empty())
         })
     }
+}
+
+fn key_hosts<'o>(hosts: &[Host<'o>]) -> BTreeMap<&'o str, Option<IpAddr>> {
+    let mut keys: BTreeMap<&'o str, Option<IpAddr>> = BTreeMap::new();
+    for (host, stream) in streams(hosts) {
+        for key in &stream.signals.own_keys_passing {
+            let known = keys.entry(key).or_insert(host.ip);
+            *known = known.filter(|ip| Some(*ip) == host.ip);
+        }
+    }
+    keys
+}
+
+/// Of `suspects`, hosts that use a selector that passes elsewhere too. What is replayed was sent before; a new sender
+/// brings a selector of its own.
+fn with_known_keys(hosts: &[Host<'_>], suspects: &BTreeSet<Option<IpAddr>>) -> BTreeSet<Option<IpAddr>> {
+    let elsewhere: BTreeSet<&String> = streams(hosts)
+        .filter(|(host, _)| !suspects.contains(&host.ip))
+        .flat_map(|(_, stream)| &stream.signals.own_keys_passing)
+        .collect();
+    let is_replay = |signals: &Signals| {
+        let keys = &signals.own_keys_passing;
+        // A reporter that leaves the selector out may have seen any.
+        signals.dkim_aligned
+            && (keys.is_empty() || keys.iter().any(|key| key.is_empty() || elsewhere.contains(key)))
+    };
+    streams(hosts)
+        .filter(|(host, stream)| suspects.contains(&host.ip) && is_replay(stream.signals))
+        .map(|(host, _)| host.ip)
+        .collect()
 }
 
 /// Every stream of `hosts`, with its host.
@@ -210,6 +258,10 @@ pub(super) fn streams<'h, 'o>(hosts: &'h [Host<'o>]) -> impl Iterator<Item = (&'
 /// service would not, for it stays valid wherever the message is sent from.
 pub(super) fn authenticated_service(signals: &Signals) -> Option<&'static Service> {
     signals.sent_as.iter().find_map(|domain| by_domain(domain))
+}
+
+fn sends_for_customers(signals: &Signals) -> bool {
+    authenticated_service(signals).is_some_and(|service| service.kind == ServiceKind::Sender)
 }
 
 /// Hosts from which valid signatures of ours burst: neither ours nor a sender, active for a few days only, and many

@@ -45,6 +45,10 @@ pub(super) const CAMPAIGN_HOST_MESSAGES: u64 = 300;
 /// Days in which the hosts of a campaign, or of a replay, are active at most.
 pub(super) const CAMPAIGN_DAYS: i64 = 3;
 
+/// Share of the unexplained mail of an Author Domain, in percent, with which a network stands on its own where there
+/// are [`CAMPAIGN_HOSTS`] or more; the others become one source.
+pub(super) const STANDS_ALONE_PERCENT: u64 = 20;
+
 // ---- replay
 /// Messages with a valid signature from networks never seen before, within [`CAMPAIGN_DAYS`].
 pub(super) const REPLAY_MESSAGES: u64 = 300;
@@ -98,6 +102,7 @@ pub(super) const REPORTED_FORWARDER: u8 = 75;
 pub(super) const ACCEPTED_ARC: u8 = 65;
 pub(super) const INFERRED_FORWARDER: u8 = 60;
 pub(super) const OURS: u8 = 85;
+pub(super) const HOLDS_KEY: u8 = 65;
 pub(super) const CONFIRMED_SERVICE: u8 = 75;
 pub(super) const UNCONFIRMED_SERVICE: u8 = 55;
 pub(super) const TOO_LITTLE: u8 = 20;

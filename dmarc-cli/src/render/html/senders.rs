@@ -61,7 +61,8 @@ impl<'f> Sender<'f> {
             name,
             hosts: named.max(ips.len() as u64),
             messages: sum(|finding| finding.messages),
-            delivered: sum(|finding| finding.delivered),
+            // What asks for nothing passed.
+            delivered: sum(|finding| if asks(finding) { finding.delivered } else { 0 }),
             last_seen: findings.iter().map(|finding| finding.last_seen).max().unwrap_or_default(),
             findings,
         }

@@ -13,10 +13,21 @@ pub(super) fn by_signal_no_outsider_can_make(context: &Context<'_, '_>) -> Optio
         "it passes with the mark of our own tenant"
     } else if context.host.is_ours_by_spf() {
         "the same host also passed SPF in our name"
+    } else if uses_its_own_key(context) {
+        let why = "the same host, and no other, passed with this key of ours";
+        return Some(Verdict::new(Class::LegitBroken, "broken", weights::HOLDS_KEY, why).with_cause("dkim"));
     } else {
         return None;
     };
     Some(Verdict::new(Class::LegitBroken, "broken", weights::OURS, why).with_cause(cause(context)))
+}
+
+/// Whether a signature of ours fails whose key only this host holds. A selector that the reporter left out may be it.
+fn uses_its_own_key(context: &Context<'_, '_>) -> bool {
+    let holds = |key: &String| context.view.holds_key(context.host, key);
+    let is_left_out = context.signals.own_keys_failing.contains("");
+    let mut passing = context.host.streams.iter().flat_map(|stream| &stream.signals.own_keys_passing);
+    context.signals.own_keys_failing.iter().any(holds) || (is_left_out && passing.any(holds))
 }
 
 /// What to fix.
