@@ -192,7 +192,7 @@ pub fn host_facts(owner: &Owner, host: Option<&Host>, ip: IpAddr) -> HostFacts {
     HostFacts::new(is_own, name)
 }
 
-fn origin(source: &str, part: &str) -> String {
+pub(crate) fn origin(source: &str, part: &str) -> String {
     if part.is_empty() { source.to_owned() } else { format!("{source} {part}") }
 }
 

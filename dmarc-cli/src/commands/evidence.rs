@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed};
 use dmarc_core::record::{FlatRecord, Selection};
-use dmarc_ingest::store::{DatasetReader, KnownHosts};
+use dmarc_ingest::store::{DatasetReader, Facts, KnownFacts};
 use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, load_decisions, outcomes};
 
 use crate::Output;
@@ -43,7 +43,7 @@ pub(crate) struct Evidence {
 enum Source {
     /// In memory.
     Files(Vec<FlatRecord>),
-    Dataset(Box<(DatasetReader, KnownHosts)>),
+    Dataset(Box<(DatasetReader, KnownFacts)>),
 }
 
 impl Options {
@@ -66,8 +66,8 @@ impl Options {
         let (source, collected) = if is_dataset {
             let reader = self.setup.reader(&config)?;
             let collected = reader.beside()?;
-            let hosts = reader.hosts();
-            (Source::Dataset(Box::new((reader, hosts))), collected)
+            let facts = reader.facts();
+            (Source::Dataset(Box::new((reader, facts))), collected)
         } else {
             let mut collected = collect(&self.paths, &config, &mut trouble);
             (Source::Files(std::mem::take(&mut collected.records)), collected)

@@ -298,6 +298,11 @@ impl<'a, const N: usize> TextColumns<'a, N> {
         std::array::from_fn(|at| self.0.get(at).and_then(|column| primitive(column.keys, row)).unwrap_or(-1))
     }
 
+    /// How many words the first of the columns has.
+    pub(super) fn values(&self) -> usize {
+        self.0.first().map_or(0, |column| column.values.len())
+    }
+
     /// Whether two rows hold the same.
     pub(super) fn is_same(&self, row: usize, other: usize) -> bool {
         self.0.iter().all(|column| primitive(column.keys, row) == primitive(column.keys, other))

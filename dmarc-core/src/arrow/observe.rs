@@ -22,8 +22,10 @@ use crate::findings::signals::{Signals, SignalsBuilder};
 use crate::model::aggregate::DateRange;
 use crate::record::Selection;
 
-/// The columns of aggregate batches that [`Observations::add_batch`] looks at.
-pub const OBSERVED_COLUMNS: [&str; 18] = [
+/// The columns of aggregate batches that [`Observations::add_batch`] looks at: those of Parquet, where a list has its items
+/// below `list.item`. `origin`, which is large, is not among them: it is for whoever asks for it, see
+/// [`Findings::name_origins`](crate::findings::Findings::name_origins).
+pub const OBSERVED_COLUMNS: [&str; 22] = [
     "reporter",
     "report_id",
     "begin",
@@ -37,10 +39,14 @@ pub const OBSERVED_COLUMNS: [&str; 18] = [
     "spf_aligned",
     "disagrees",
     "header_from",
-    "dkim",
-    "spf",
-    "reasons",
-    "origin",
+    "dkim.list.item.domain",
+    "dkim.list.item.selector",
+    "dkim.list.item.result",
+    "spf.list.item.domain",
+    "spf.list.item.scope",
+    "spf.list.item.result",
+    "reasons.list.item.type",
+    "reasons.list.item.comment",
     "trust",
 ];
 
@@ -78,8 +84,8 @@ impl Observations {
 /// The columns of a batch.
 struct Rows<'a> {
     policy_domain: TextColumns<'a, 1>,
-    /// `reporter`, `report_id`, `origin`, `trust`, `policy_p`.
-    report: TextColumns<'a, 5>,
+    /// `report_id`, `reporter`, `trust`, `policy_p`.
+    report: TextColumns<'a, 4>,
     period: [&'a TimestampMicrosecondArray; 2],
     source_ip: &'a StringArray,
     message_count: &'a UInt64Array,
@@ -95,7 +101,7 @@ struct Rows<'a> {
 type Words = Vec<i32>;
 
 /// Which report a row is of, in such numbers.
-type ReportWords = ([i32; 3], i64, i64);
+type ReportWords = ([i32; 2], i64, i64);
 
 impl<'a> Rows<'a> {
     fn new(batch: &'a RecordBatch) -> Result<Self, ArrowError> {
@@ -103,7 +109,7 @@ impl<'a> Rows<'a> {
         let time = |name| column(batch, name, |column| column.as_primitive_opt::<TimestampMicrosecondType>());
         Ok(Self {
             policy_domain: TextColumns::new(batch, ["policy_domain"])?,
-            report: TextColumns::new(batch, ["reporter", "report_id", "origin", "trust", "policy_p"])?,
+            report: TextColumns::new(batch, ["report_id", "reporter", "trust", "policy_p"])?,
             period: [time("begin")?, time("end")?],
             source_ip: column(batch, "source_ip", |column| column.as_string_opt())?,
             message_count: column(batch, "message_count", |column| column.as_primitive_opt::<UInt64Type>())?,
@@ -135,18 +141,29 @@ impl<'a> Rows<'a> {
         let observed = observations.domain(organizational(policy_domain));
         let domain = observed.name().to_owned();
         let mut reports: Seen<ReportWords, u32> = Seen::default();
+        // By the number of the identifier: nearly all of them stand for one report.
+        let mut by_id: Vec<Option<(ReportWords, u32)>> = vec![None; self.report.values()];
         let mut causes: Seen<Words, (u32, u32)> = Seen::default();
         // Rows of one host follow each other: its streams are few.
         let mut host: Option<(usize, u32)> = None;
         let mut streams: Vec<((u32, u32), u32)> = Vec::new();
         let mut words = Words::new();
         for row in rows {
-            let report = reports.get_or(self.report_words(row)?, || {
-                let (id, rest) = self.read_report(row, policy_domain)?;
-                Ok(observed.report(id, rest))
-            })?;
+            let report_words = self.report_words(row)?;
+            let slot = usize::try_from(report_words.0[0]).ok().and_then(|at| by_id.get_mut(at));
+            let report = match slot {
+                Some(Some((known, report))) if *known == report_words => *report,
+                slot => {
+                    let report = reports.get_or(&report_words, || {
+                        let (id, rest) = self.read_report(row, policy_domain)?;
+                        Ok(observed.report(id, rest))
+                    })?;
+                    slot.into_iter().for_each(|slot| *slot = Some((report_words, report)));
+                    report
+                }
+            };
             self.words(row, &mut words);
-            let cause = causes.get_or_ref(&words, || {
+            let cause = causes.get_or(&words, || {
                 let [from] = self.header_from.row(row);
                 let from = known(from, "header_from")?;
                 Ok(observed.numbers(from, self.signals(row, &domain, from)))
@@ -196,13 +213,13 @@ impl<'a> Rows<'a> {
 
     fn report_words(&self, row: usize) -> Result<ReportWords, ArrowError> {
         let [begin, end] = self.period.map(|column| seconds(column, row));
-        let [reporter, report_id, origin, ..] = self.report.keys(row);
-        Ok(([reporter, report_id, origin], known(begin, "begin")?, known(end, "end")?))
+        let [report_id, reporter, ..] = self.report.keys(row);
+        Ok(([report_id, reporter], known(begin, "begin")?, known(end, "end")?))
     }
 
     fn read_report(&self, row: usize, policy_domain: &str) -> Result<(ReportId, ReportRest), ArrowError> {
         let [begin, end] = self.period.map(|column| seconds(column, row));
-        let [reporter, report_id, origin, word, policy] = self.report.row(row);
+        let [report_id, reporter, word, policy] = self.report.row(row);
         let id = ReportId {
             period: DateRange::new(known(begin, "begin")?, known(end, "end")?),
             reporter: known(reporter, "reporter")?.to_owned(),
@@ -210,7 +227,7 @@ impl<'a> Rows<'a> {
             policy_domain: policy_domain.to_owned(),
         };
         let rest = ReportRest {
-            origin: known(origin, "origin")?.to_owned(),
+            origin: String::new(),
             trust: trust(known(word, "trust")?)?,
             policy: policy.unwrap_or_default().to_owned(),
         };
@@ -271,11 +288,7 @@ impl<K, V> Default for Seen<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Copy> Seen<K, V> {
-    fn get_or(&mut self, key: K, make: impl FnOnce() -> Result<V, ArrowError>) -> Result<V, ArrowError> {
-        self.get_or_ref(&key, make)
-    }
-
-    fn get_or_ref(&mut self, key: &K, make: impl FnOnce() -> Result<V, ArrowError>) -> Result<V, ArrowError> {
+    fn get_or(&mut self, key: &K, make: impl FnOnce() -> Result<V, ArrowError>) -> Result<V, ArrowError> {
         if let Some((known, value)) = &self.last
             && known == key
         {

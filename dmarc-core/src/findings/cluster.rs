@@ -127,16 +127,16 @@ fn name_scattered(judged: &mut [Judged<'_, '_>]) {
     let is_left = |one: &Judged<'_, '_>| one.verdict.is_none() && one.key.starts_with("net:");
     let mut networks: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
     for one in judged.iter().filter(|one| is_left(one)) {
-        let messages = networks.entry(one.from).or_default().entry(one.key.clone()).or_default();
-        *messages = messages.saturating_add(one.stream.messages);
+        let messages = networks.entry(one.stream.from).or_default().entry(one.key.clone()).or_default();
+        *messages = messages.saturating_add(one.stream.messages());
     }
     networks.retain(|_, networks| networks.len() >= weights::CAMPAIGN_HOSTS);
     for one in judged.iter_mut().filter(|one| is_left(one)) {
-        let Some(networks) = networks.get(one.from) else { continue };
+        let Some(networks) = networks.get(one.stream.from) else { continue };
         let all = networks.values().fold(0_u64, |sum, messages| sum.saturating_add(*messages));
         let messages = networks.get(&one.key).copied().unwrap_or_default();
         if !weights::is_share(messages, all, weights::STANDS_ALONE_PERCENT) {
-            one.key = format!("scattered:{}", one.from);
+            one.key = format!("scattered:{}", one.stream.from);
         }
     }
 }

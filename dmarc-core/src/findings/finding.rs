@@ -151,6 +151,8 @@ pub struct EvidenceRow {
     pub reporter: String,
     /// The reporter's identifier of the report.
     pub report_id: String,
+    /// The policy domain.
+    pub policy_domain: String,
     /// The host.
     pub source_ip: Option<IpAddr>,
     /// Messages.
@@ -160,6 +162,9 @@ pub struct EvidenceRow {
     /// Beginning of the reporting period.
     #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
     pub begin: i64,
+    /// Its end.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
+    pub end: i64,
     /// Whether it passed DMARC.
     pub is_pass: bool,
 }
@@ -196,7 +201,9 @@ pub(super) fn rows<'a, 'o: 'a>(
             source_ip,
             messages,
             header_from: stream.from.to_owned(),
+            policy_domain: report.id.policy_domain.clone(),
             begin: report.id.period.begin,
+            end: report.id.period.end,
             is_pass: stream.signals.is_pass(),
         },
     })

@@ -230,6 +230,18 @@ impl Findings {
         found
     }
 
+    /// Fills in where reports came from, for evidence that was observed without it.
+    pub fn name_origins(&mut self, origin: &dyn Fn(&EvidenceRow) -> String) {
+        let evidence = self.findings.iter_mut().flat_map(|finding| &mut finding.evidence);
+        for one in evidence {
+            if let Evidence::Row { row } = one
+                && row.origin.is_empty()
+            {
+                row.origin = origin(row);
+            }
+        }
+    }
+
     /// What is found without records: failed TLS sessions, and reports that do not count.
     pub fn beside(tls: &[TlsObservation], set_aside: &[SetAside]) -> Self {
         let periods = tls

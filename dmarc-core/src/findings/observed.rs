@@ -77,6 +77,7 @@ pub struct Observed {
 #[derive(Debug)]
 struct KnownReport {
     rest: ReportRest,
+    period: DateRange,
     /// Of `texts`.
     reporter: u32,
     records: u64,
@@ -172,8 +173,22 @@ pub(crate) struct Counted {
     pub(crate) has_reason: bool,
 }
 
-/// A row, as evidence: its messages, and its report by number.
-type Row = (u64, u32);
+/// A row, as evidence.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    messages: u64,
+    /// When the period of its report begins.
+    begin: i64,
+    report: u32,
+}
+
+impl Row {
+    /// The largest row first, and then by what the report is, so that names of files and the order of rows do not matter.
+    fn is_before(&self, other: &Self, ids: &Interner<ReportId>) -> bool {
+        let order = (other.messages, self.begin).cmp(&(self.messages, other.begin));
+        order.then_with(|| ids.get(self.report).cmp(&ids.get(other.report))).is_lt()
+    }
+}
 
 /// All records of a stream.
 #[derive(Debug)]
@@ -244,12 +259,12 @@ impl Observed {
     /// The number of a report.
     pub(crate) fn report(&mut self, id: ReportId, rest: ReportRest) -> u32 {
         let reporter = self.text(&id.reporter);
-        let day = id.period.day();
+        let period = id.period;
         let number = self.ids.number(id);
         match self.reports.get_mut(number as usize) {
             None => {
-                let totals = DayTotals { day, ..DayTotals::default() };
-                self.reports.push(KnownReport { rest, reporter, records: 0, totals });
+                let totals = DayTotals { day: period.day(), ..DayTotals::default() };
+                self.reports.push(KnownReport { rest, period, reporter, records: 0, totals });
             }
             // Two with one identity should not be; whatever comes first must not matter.
             Some(known) if rest < known.rest => known.rest = rest,
@@ -298,15 +313,14 @@ impl Observed {
 
     /// Counts a record of a stream.
     pub(crate) fn count(&mut self, stream: u32, counted: Counted) {
-        let report = self.ids.get(counted.report).zip(self.reports.get_mut(counted.report as usize));
-        let Some((id, report)) = report else { return };
+        let Some(report) = self.reports.get_mut(counted.report as usize) else { return };
         report.records += 1;
         report.totals.add(counted.messages, counted.is_pass, counted.is_delivered);
-        let is_better = |a: &Row, b: &Row| order(&self.ids, a) < order(&self.ids, b);
+        let row = Row { messages: counted.messages, begin: report.period.begin, report: counted.report };
+        let is_better = |a: &Row, b: &Row| a.is_before(b, &self.ids);
         if let Some(stream) = self.streams.get_mut(stream as usize) {
-            stream.count(counted, id.period, report.rest.trust);
-            stream.add_reporter(report.reporter);
-            stream.add_row((counted.messages, counted.report), is_better);
+            stream.count(counted, report);
+            stream.add_row(row, is_better);
         }
     }
 
@@ -331,7 +345,7 @@ impl Observed {
             };
             stream.reporters.iter_mut().for_each(|reporter| *reporter = map(&texts, *reporter));
             stream.only_report = stream.only_report.map(|report| map(&reports, report));
-            stream.rows.iter_mut().for_each(|(_, report)| *report = map(&reports, *report));
+            stream.rows.iter_mut().for_each(|row| row.report = map(&reports, row.report));
             self.take_stream(stream);
         }
     }
@@ -352,7 +366,7 @@ impl Observed {
                 self.streams.push(other);
             }
             Some(at) => {
-                let is_better = |a: &Row, b: &Row| order(&self.ids, a) < order(&self.ids, b);
+                let is_better = |a: &Row, b: &Row| a.is_before(b, &self.ids);
                 if let Some(stream) = self.streams.get_mut(at as usize) {
                     stream.merge(other, is_better);
                 }
@@ -466,11 +480,6 @@ impl Observed {
     }
 }
 
-/// The largest row first, and then by what the report is, so that names of files and the order of rows do not matter.
-fn order<'o>(ids: &'o Interner<ReportId>, row: &Row) -> (std::cmp::Reverse<u64>, Option<&'o ReportId>) {
-    (std::cmp::Reverse(row.0), ids.get(row.1))
-}
-
 impl StreamData {
     fn new(key: StreamKey) -> Self {
         Self {
@@ -490,7 +499,8 @@ impl StreamData {
         }
     }
 
-    fn count(&mut self, counted: Counted, period: DateRange, trust: Trust) {
+    fn count(&mut self, counted: Counted, report: &KnownReport) {
+        let (period, trust) = (report.period, report.rest.trust);
         let count = counted.messages;
         let add = |sum: &mut u64, when: bool| *sum = sum.saturating_add(if when { count } else { 0 });
         add(&mut self.messages, true);
@@ -501,9 +511,9 @@ impl StreamData {
         self.begin = self.begin.min(period.begin);
         self.end = self.end.max(period.end);
         if period.is_plausible() {
-            self.add_day(period.day(), count);
+            self.add_day(report.totals.day, count);
         } else {
-            self.add_implausible((period.day(), period.day()));
+            self.add_implausible((report.totals.day, report.totals.day));
         }
         // The first record has no reporter before it.
         self.only_report = Some(counted.report)
@@ -616,7 +626,7 @@ impl<'o> Stream<'o> {
     /// Its largest rows: messages and report.
     pub(super) fn rows(&self) -> impl Iterator<Item = (u64, ReportRef<'o>)> {
         let observed = self.observed;
-        let row = move |(messages, report): &Row| Some((*messages, observed.report_ref(*report)?));
+        let row = move |row: &Row| Some((row.messages, observed.report_ref(row.report)?));
         self.data.rows.iter().filter_map(row)
     }
 }

@@ -77,10 +77,12 @@ impl<'o> Host<'o> {
             streams.iter().filter(|stream| is(stream.signals)).flat_map(Stream::reporters).collect()
         };
         // Anybody may send reports: no single reporter makes a host ours, or a forwarder, that others saw too.
-        let seen = who(|_| true);
-        let agreed = |is| {
-            let said = who(is);
-            ip.is_some() && (said.len() >= 2 || (!said.is_empty() && said == seen))
+        let agreed = |is: fn(&Signals) -> bool| {
+            let is_said = ip.is_some() && streams.iter().any(|stream| is(stream.signals));
+            is_said && {
+                let said = who(is);
+                said.len() >= 2 || said == who(|_| true)
+            }
         };
         let passed_spf = agreed(|signals| signals.spf_aligned);
         let is_called_forwarder = agreed(|signals| signals.indirect == Indirect::ListOrForwarder);

@@ -96,6 +96,16 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Opens the ledger for very many small questions.
+    pub(super) fn open_to_look_up(layout: &Layout) -> Result<Self, DatasetError> {
+        /// What of the ledger is read without being copied, in bytes of address space.
+        const MAPPED: i64 = 64 << 30;
+        let ledger = Self::open(layout)?;
+        let mapped = ledger.connection.pragma_update(None, "mmap_size", MAPPED);
+        mapped.map_err(|error| ledger.error(error))?;
+        Ok(ledger)
+    }
+
     fn connect_unshared(layout: &Layout, flags: OpenFlags) -> Result<Self, DatasetError> {
         let path = layout.ledger();
         let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
@@ -309,6 +319,28 @@ impl Ledger {
                     })
                 })
                 .optional()
+        })
+    }
+
+    /// Where an aggregate report that counts came from: reporter, identifier and policy domain, and its period.
+    pub(super) fn origin(
+        &self,
+        (reporter, report_id, policy_domain): (&str, &str, &str),
+        (begin, end): (i64, i64),
+    ) -> Result<String, DatasetError> {
+        self.read(|connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT source, part FROM reports JOIN mails ON mails.id = reports.mail \
+                     LEFT JOIN parts ON parts.mail = mails.id AND parts.report = reports.id \
+                     WHERE report_id = ? AND reports.begin = ? AND reports.\"end\" = ? AND kind = 'aggregate' \
+                     AND reports.reporter = ? AND reports.policy_domain = ? AND active = 1 ORDER BY position",
+                )?
+                .query_row(params![report_id, begin, end, reporter, policy_domain], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?.unwrap_or_default()))
+                })
+                .optional()?;
+            Ok(found.map_or_else(String::new, |(source, part)| crate::collection::origin(&source, &part)))
         })
     }
 }

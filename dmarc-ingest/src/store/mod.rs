@@ -45,7 +45,7 @@ pub use compact::{Compacted, Erased};
 pub use error::DatasetError;
 pub use load::{Load, LoadedReport};
 pub use quarantine::Kept;
-pub use read::{DatasetReader, KnownHosts};
+pub use read::{DatasetReader, Facts, KnownFacts};
 pub use receipts::ReportReceipt;
 pub use rows::{RowBuilder, Rows, schema};
 pub use status::Status;

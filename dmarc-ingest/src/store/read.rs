@@ -134,10 +134,10 @@ impl DatasetReader {
         Ok((partition.kind, path))
     }
 
-    /// What was found out about hosts, for several threads to ask.
+    /// What the ledger knows beside the rows, for several threads to ask.
     #[must_use]
-    pub fn hosts(&self) -> KnownHosts {
-        KnownHosts { layout: self.layout.clone(), idle: Mutex::default() }
+    pub fn facts(&self) -> KnownFacts {
+        KnownFacts { layout: self.layout.clone(), idle: Mutex::default() }
     }
 
     /// Opens a segment where it is published or, right after its commit, is to be published from.
@@ -157,33 +157,58 @@ impl DatasetReader {
     }
 }
 
-/// What was found out about hosts. Each thread that asks has a connection of its own.
+/// What the ledger knows beside the rows, for several threads to ask: each has a connection of its own.
 #[derive(Debug)]
-pub struct KnownHosts {
+pub struct KnownFacts {
     layout: Layout,
     idle: Mutex<Vec<Ledger>>,
 }
 
-impl KnownHosts {
-    /// Runs `ask` with a function that tells what was found out about a host.
+/// What one thread asks.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    ledger: &'a Ledger,
+    failed: RefCell<Option<DatasetError>>,
+}
+
+impl KnownFacts {
+    /// Runs `ask`, which may ask for facts.
     ///
     /// # Errors
     /// What the ledger says.
-    pub fn with<T>(&self, ask: impl FnOnce(&dyn Fn(IpAddr) -> Option<Host>) -> T) -> Result<T, DatasetError> {
+    pub fn with<T>(&self, ask: impl FnOnce(&Facts<'_>) -> T) -> Result<T, DatasetError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let ledger = idle.map_or_else(|| Ledger::open(&self.layout), Ok)?;
-        let failed = RefCell::new(None);
-        let answer = ask(&|ip| {
-            ledger.host(ip).unwrap_or_else(|error| {
-                failed.borrow_mut().get_or_insert(error);
-                None
-            })
-        });
-        if let Some(error) = failed.into_inner() {
+        let ledger = idle.map_or_else(|| Ledger::open_to_look_up(&self.layout), Ok)?;
+        let facts = Facts { ledger: &ledger, failed: RefCell::default() };
+        let answer = ask(&facts);
+        if let Some(error) = facts.failed.into_inner() {
             return Err(error);
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(ledger);
         Ok(answer)
+    }
+}
+
+impl Facts<'_> {
+    /// What was found out about a host.
+    pub fn host(&self, ip: IpAddr) -> Option<Host> {
+        self.noted(self.ledger.host(ip)).flatten()
+    }
+
+    /// The mail or file that brought a report, and the part in it; empty if the report is not known.
+    pub fn origin(&self, report: (&str, &str, &str), period: (i64, i64)) -> String {
+        self.noted(self.ledger.origin(report, period)).unwrap_or_default()
+    }
+
+    /// An error is for the end: nothing that was made without the answer is given out.
+    fn noted<T>(&self, answer: Result<T, DatasetError>) -> Option<T> {
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.failed.borrow_mut().get_or_insert(error);
+                None
+            }
+        }
     }
 }
 
