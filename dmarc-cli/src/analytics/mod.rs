@@ -115,8 +115,8 @@ fn scan(sources: ScanSources, schema: Arc<Schema>) -> PolarsResult<LazyFrame> {
         extra_struct_fields: ExtraColumnsPolicy::Ignore,
         ..CastColumnsPolicy::ERROR_ON_MISMATCH
     };
+    let options = ParquetOptions { schema: Some(schema), ..ParquetOptions::default() };
     let arguments = UnifiedScanArgs {
-        schema: Some(schema),
         // A path is a file, whatever it looks like.
         glob: false,
         hive_options: HiveOptions { enabled: Some(false), ..HiveOptions::default() },
@@ -125,21 +125,21 @@ fn scan(sources: ScanSources, schema: Arc<Schema>) -> PolarsResult<LazyFrame> {
         extra_columns_policy: ExtraColumnsPolicy::Ignore,
         ..UnifiedScanArgs::default()
     };
-    Ok(DslBuilder::scan_parquet(sources, ParquetOptions::default(), arguments)?.build().into())
+    Ok(DslBuilder::scan_parquet(sources, options, arguments)?.build().into())
 }
 
 /// The columns of a kind, as polars names their types.
 fn schema(kind: &str) -> Arc<Schema> {
     let arrow = dmarc_ingest::store::schema(kind);
-    let fields =
-        arrow.fields().iter().map(|field| (field.name().as_str().into(), data_type(field.data_type())));
+    // Without its feature `dtype-u16` polars reads no such column: `source_port` of failure reports.
+    let fields = arrow.fields().iter().filter(|field| *field.data_type() != ArrowType::UInt16);
+    let fields = fields.map(|field| (field.name().as_str().into(), data_type(field.data_type())));
     Arc::new(fields.collect())
 }
 
 fn data_type(arrow: &ArrowType) -> DataType {
     match arrow {
         ArrowType::Boolean => DataType::Boolean,
-        ArrowType::UInt16 => DataType::UInt16,
         ArrowType::UInt32 => DataType::UInt32,
         ArrowType::UInt64 => DataType::UInt64,
         ArrowType::Timestamp(_, _) => times(),

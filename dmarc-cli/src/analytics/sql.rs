@@ -1,7 +1,7 @@
 //! SQL over the stored rows, by the dialect of polars.
 //!
 //! Tables: `aggregate`, `failure` and `tlsrpt`, with the columns of `dmarc_core::arrow` and `report_key`, of which each report
-//! has its own. A kind of which nothing is stored is an empty table. polars knows `read_parquet('FILE')` as a table too,
+//! has its own; `source_port` of `failure` is left out. A kind of which nothing is stored is an empty table. polars knows `read_parquet('FILE')` as a table too,
 //! and nothing that writes: `CREATE TABLE` lasts as long as the query.
 
 use std::cmp::Ordering;
