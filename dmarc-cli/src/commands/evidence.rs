@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed};
+use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed, ReportSummary};
 use dmarc_core::record::{FlatRecord, Selection};
 use dmarc_ingest::store::{DatasetReader, Facts, KnownFacts};
 use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, load_decisions, outcomes};
@@ -31,12 +31,24 @@ pub(crate) struct Options {
 
 /// Reports that count, and what is known about the hosts in them.
 pub(crate) struct Evidence {
+    source: Source,
+    context: Context,
+    selection: Selection,
+}
+
+/// What is known beside the records, for several threads.
+struct Context {
     config: Config,
     listed: Option<Hosts>,
     decisions: Vec<Decision>,
-    source: Source,
     collected: Collected,
-    selection: Selection,
+}
+
+/// What is known beside the records of a domain.
+pub(crate) struct Beside<'a> {
+    pub(crate) known: Known<'a>,
+    /// What the ledger knows.
+    facts: Option<&'a Facts<'a>>,
 }
 
 /// Where the records are.
@@ -75,7 +87,8 @@ impl Options {
         let ended = trouble.finish(output.err);
         let selection = self.scope.selection(|| source.newest(), output)?;
         let decisions = decisions.unwrap_or_default();
-        let mut evidence = Evidence { config, listed, decisions, source, collected, selection };
+        let context = Context { config, listed, decisions, collected };
+        let mut evidence = Evidence { source, context, selection };
         evidence.select();
         Ok((evidence, ended))
     }
@@ -99,8 +112,9 @@ impl Evidence {
     fn select(&mut self) {
         let selection = &self.selection;
         let is_in = |domain: &str, begin: i64| selection.has_domain(domain) && selection.has_time(begin);
-        self.collected.tls.retain(|tls| is_in(&tls.policy_domain, tls.period.0));
-        self.collected.set_aside.retain(|aside| is_in(&aside.policy_domain, aside.period.0));
+        let collected = &mut self.context.collected;
+        collected.tls.retain(|tls| is_in(&tls.policy_domain, tls.period.0));
+        collected.set_aside.retain(|aside| is_in(&aside.policy_domain, aside.period.0));
         if let Source::Files(records) = &mut self.source {
             records.retain(|record| selection.has(record));
         }
@@ -108,7 +122,7 @@ impl Evidence {
 
     /// What became of the inputs.
     pub(crate) fn inputs(&self) -> &Inputs {
-        &self.collected.inputs
+        &self.context.collected.inputs
     }
 
     /// All findings, of each domain those that `keep` leaves.
@@ -125,11 +139,7 @@ impl Evidence {
         selection: &Selection,
         keep: &(dyn Fn(&mut Findings) + Sync),
     ) -> Result<Findings, CommandError> {
-        let judged = self.judge_in(selection, &|observed, known| {
-            let mut found = Findings::of(observed, known);
-            keep(&mut found);
-            found
-        })?;
+        let judged = self.judge_in(selection, &|observed, beside| beside.find(observed, keep))?;
         let mut findings = Findings::default();
         judged.into_iter().for_each(|found| findings.merge(found));
         findings.sort();
@@ -148,13 +158,13 @@ impl Evidence {
 
     /// Findings that are about no record.
     pub(crate) fn beside(&self) -> Findings {
-        Findings::beside(&self.collected.tls, &self.collected.set_aside)
+        Findings::beside(&self.context.collected.tls, &self.context.collected.set_aside)
     }
 
     /// What `judge` makes of each domain, by name.
     pub(crate) fn judge<T: Send>(
         &self,
-        judge: &(dyn Fn(&Observed, &Known<'_>) -> T + Sync),
+        judge: &(dyn Fn(&Observed, &Beside<'_>) -> T + Sync),
     ) -> Result<Vec<T>, CommandError> {
         self.judge_in(&self.selection, judge)
     }
@@ -162,32 +172,77 @@ impl Evidence {
     fn judge_in<T: Send>(
         &self,
         selection: &Selection,
-        judge: &(dyn Fn(&Observed, &Known<'_>) -> T + Sync),
+        judge: &(dyn Fn(&Observed, &Beside<'_>) -> T + Sync),
     ) -> Result<Vec<T>, CommandError> {
-        let (config, listed) = (&self.config, &self.listed);
-        let known = |observed: &Observed, looked_up: &dyn Fn(_) -> _| {
-            let host = |ip| {
-                let listed = listed.as_ref().and_then(|hosts| hosts.get(ip)).cloned();
-                host_facts(&config.owner, listed.or_else(|| looked_up(ip)).as_ref(), ip)
-            };
-            let mut known = Known::new(&host);
-            (known.failures, known.decisions) = (&self.collected.failures, &self.decisions);
-            judge(observed, &known)
-        };
+        let context = &self.context;
         match &self.source {
             Source::Files(records) => {
                 let mut observations = Observations::default();
                 let selected = records.iter().filter(|record| selection.has(record));
                 selected.for_each(|record| observations.add(record));
-                Ok(observations.domains().map(|observed| known(observed, &|_| None)).collect())
+                let judge = |observed| context.judge(observed, None, judge);
+                Ok(observations.domains().map(judge).collect())
             }
             Source::Dataset(dataset) => {
-                let (reader, hosts) = dataset.as_ref();
-                let judged =
-                    reader.observe(selection, &|observed| hosts.with(|host| known(observed, host)))?;
-                Ok(judged.into_iter().collect::<Result<_, _>>()?)
+                let (reader, facts) = dataset.as_ref();
+                let judge =
+                    |observed: &Observed| facts.with(|facts| context.judge(observed, Some(facts), judge));
+                Ok(reader.observe(selection, &judge)?.into_iter().collect::<Result<_, _>>()?)
             }
         }
+    }
+}
+
+impl Context {
+    fn judge<T>(
+        &self,
+        observed: &Observed,
+        facts: Option<&Facts<'_>>,
+        judge: &(dyn Fn(&Observed, &Beside<'_>) -> T + Sync),
+    ) -> T {
+        let host = |ip| {
+            let listed = self.listed.as_ref().and_then(|hosts| hosts.get(ip)).cloned();
+            let host = listed.or_else(|| facts.and_then(|facts| facts.host(ip)));
+            host_facts(&self.config.owner, host.as_ref(), ip)
+        };
+        let mut known = Known::new(&host);
+        (known.failures, known.decisions) = (&self.collected.failures, &self.decisions);
+        judge(observed, &Beside { known, facts })
+    }
+}
+
+impl<'a> Beside<'a> {
+    /// The same, where a finding shows so many rows.
+    pub(crate) fn with_rows(&self, rows: usize) -> Beside<'a> {
+        let mut known = self.known;
+        known.rows = rows;
+        Beside { known, facts: self.facts }
+    }
+
+    /// What is found about a domain, as far as `keep` leaves it, with the mails that evidence came in.
+    pub(crate) fn find(&self, observed: &Observed, keep: impl FnOnce(&mut Findings)) -> Findings {
+        let mut found = Findings::of(observed, &self.known);
+        keep(&mut found);
+        if let Some(facts) = self.facts {
+            found.name_origins(&|row| {
+                let report = (row.reporter.as_str(), row.report_id.as_str(), row.policy_domain.as_str());
+                facts.origin(report, (row.begin, row.end))
+            });
+        }
+        found
+    }
+
+    /// The same of reports.
+    pub(crate) fn reports(&self, observed: &Observed, report_id: &str) -> Vec<ReportSummary> {
+        let mut reports = observed.report_summaries(report_id);
+        if let Some(facts) = self.facts {
+            for report in &mut reports {
+                let key =
+                    (report.reporter.as_str(), report.report_id.as_str(), report.policy_domain.as_str());
+                report.origin = facts.origin(key, report.period);
+            }
+        }
+        reports
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dmarc_core::Domain;
 use dmarc_core::domain::organizational;
-use dmarc_core::findings::{DomainSummary, Finding, Findings, HostFacts, HostSummary, ReportSummary};
+use dmarc_core::findings::{DomainSummary, Finding, HostFacts, HostSummary, ReportSummary};
 use serde::Serialize;
 
 use crate::Output;
@@ -126,22 +126,25 @@ impl Options {
         let subject = Subject::new(&self.id);
         let options = evidence::Options::of(self.paths, self.setup, self.scope);
         let (evidence, ended) = options.gather(output)?;
-        let judged = evidence.judge(&|observed, known| {
-            let mut known = *known;
-            known.rows = self.limit;
-            let mut found = Findings::of(observed, &known);
-            found.findings.retain(|finding| subject.is(finding));
+        let judged = evidence.judge(&|observed, beside| {
+            let beside = beside.with_rows(self.limit);
+            let mut found =
+                beside.find(observed, |found| found.findings.retain(|finding| subject.is(finding)));
             let mut about = Explanation { findings: found.findings, ..Explanation::default() };
             match &subject {
                 Subject::Finding(_) => {}
-                Subject::Host(ip) => about.hosts.extend(observed.host_summary(*ip).map(|summary| {
-                    HostOfDomain { domain: observed.name().to_owned(), facts: (known.host)(*ip), summary }
-                })),
+                Subject::Host(ip) => {
+                    about.hosts.extend(observed.host_summary(*ip).map(|summary| HostOfDomain {
+                        domain: observed.name().to_owned(),
+                        facts: (beside.known.host)(*ip),
+                        summary,
+                    }))
+                }
                 Subject::Other(name) => {
                     let domain = Domain::new(name.as_str());
                     found.domains.retain(|summary| summary.domain == domain.organizational());
                     about.domains = found.domains;
-                    about.reports = observed.report_summaries(name);
+                    about.reports = beside.reports(observed, name);
                 }
             }
             about

@@ -91,3 +91,8 @@ impl Question {
         Ok(DatasetReader::open(folder.path())?)
     }
 }
+
+fn unwritable(error: std::io::Error) -> CommandError {
+    let cause = anyhow::Error::new(error).context("cannot make a folder for what was named");
+    CommandError::new(Kind::Unreachable, cause).hint("TMPDIR says where such folders are made")
+}

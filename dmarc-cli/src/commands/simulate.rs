@@ -40,7 +40,7 @@ impl Options {
 }
 
 fn simulated(evidence: &Evidence, candidate: &Candidate) -> Result<Answer, CommandError> {
-    let judged = evidence.judge(&|observed, known| simulate(observed, known, candidate))?;
+    let judged = evidence.judge(&|observed, beside| simulate(observed, &beside.known, candidate))?;
     let text = |name: &str| Column::new(name, ColumnKind::Text);
     let number = |name: &str| Column::new(name, ColumnKind::Number);
     let mut answer = Answer::new(
