@@ -70,13 +70,14 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
             Column::new("findings", ColumnKind::List),
         ],
     );
+    let days = (covered(before), covered(after));
     let (before, after) = (sides(before), sides(after));
     let keys: BTreeSet<&(&str, &str)> = before.keys().chain(after.keys()).collect();
     let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
     for key @ (domain, source) in keys {
         let none = Side::default();
         let (a, b) = (before.get(key).unwrap_or(&none), after.get(key).unwrap_or(&none));
-        let Some((change, cause)) = change(a, b) else { continue };
+        let Some((change, cause)) = change(a, b, days) else { continue };
         let ids: BTreeSet<&str> =
             a.findings.iter().chain(&b.findings).map(|finding| finding.id.as_str()).collect();
         let row = vec![
@@ -98,6 +99,11 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
     answer
 }
 
+/// Days of which there are reports; of the domain that has most.
+fn covered(found: &Findings) -> u64 {
+    found.domains.iter().map(|domain| domain.days.len() as u64).max().unwrap_or_default()
+}
+
 fn sides(found: &Findings) -> BTreeMap<(&str, &str), Side<'_>> {
     let mut sides: BTreeMap<(&str, &str), Side<'_>> = BTreeMap::new();
     for finding in &found.findings {
@@ -110,7 +116,7 @@ fn sides(found: &Findings) -> BTreeMap<(&str, &str), Side<'_>> {
 }
 
 /// What changed about a source, and what the later period says of it; nothing if it did not change.
-fn change(before: &Side<'_>, after: &Side<'_>) -> Option<(&'static str, String)> {
+fn change(before: &Side<'_>, after: &Side<'_>, days: (u64, u64)) -> Option<(&'static str, String)> {
     let classes = |side: &Side<'_>| -> BTreeSet<&'static str> {
         side.findings.iter().map(|finding| finding.class.as_str()).collect()
     };
@@ -135,9 +141,12 @@ fn change(before: &Side<'_>, after: &Side<'_>) -> Option<(&'static str, String)>
         };
         return Some(("changed", words));
     }
-    if after.messages >= before.messages.saturating_mul(2) {
+    // As if both periods had as many days.
+    let (a, b) =
+        (u128::from(before.messages) * u128::from(days.1), u128::from(after.messages) * u128::from(days.0));
+    if b >= a.saturating_mul(2) {
         Some(("more", cause(after)))
-    } else if before.messages >= after.messages.saturating_mul(2) {
+    } else if a >= b.saturating_mul(2) {
         Some(("less", cause(after)))
     } else {
         None

@@ -17,7 +17,7 @@ use crate::render::trouble::Trouble;
 
 /// What is to be judged.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Judged {
     /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
@@ -58,7 +58,7 @@ enum Source {
     Dataset(Box<(DatasetReader, KnownFacts)>),
 }
 
-impl Options {
+impl Judged {
     /// The same for other paths.
     pub(crate) fn of(paths: Vec<PathBuf>, setup: Setup, scope: Scope) -> Self {
         Self { paths, setup, scope }
@@ -264,7 +264,7 @@ fn collect(paths: &[PathBuf], config: &Config, trouble: &mut Trouble) -> Collect
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Question {
     #[command(flatten)]
-    evidence: Options,
+    evidence: Judged,
 
     /// How to write the answer
     #[arg(long, value_enum, default_value_t)]

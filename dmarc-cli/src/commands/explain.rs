@@ -124,7 +124,7 @@ impl Explanation {
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let subject = Subject::new(&self.id);
-        let options = evidence::Options::of(self.paths, self.setup, self.scope);
+        let options = evidence::Judged::of(self.paths, self.setup, self.scope);
         let (evidence, ended) = options.gather(output)?;
         let judged = evidence.judge(&|observed, beside| {
             let beside = beside.with_rows(self.limit);

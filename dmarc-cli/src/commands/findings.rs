@@ -25,7 +25,7 @@ const SHOWN: usize = 12;
 )]
 pub(crate) struct Options {
     #[command(flatten)]
-    evidence: evidence::Options,
+    evidence: evidence::Judged,
 
     /// How to write the findings
     #[arg(long, value_enum, default_value_t)]
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     all: bool,
 
     /// Findings of a domain at most
-    #[arg(long, value_name = "N", conflicts_with = "all", default_value_t = SHOWN, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = SHOWN)]
     limit: usize,
 
     /// End with exit code 1 if a finding is of this severity or worse

@@ -23,7 +23,7 @@ const MODE: u32 = 0o666;
 )]
 pub(crate) struct Options {
     #[command(flatten)]
-    evidence: evidence::Options,
+    evidence: evidence::Judged,
 
     /// Write a page of HTML to this file, whole or not at all; `-` writes to standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

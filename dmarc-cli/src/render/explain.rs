@@ -106,7 +106,9 @@ impl Page<'_> {
         for ((begin, reporter, id, origin), rows) in reports {
             let pad = " ".repeat(INDENT);
             writeln!(self.out, "{pad}{}  {}  report {}", day(begin), neutral(reporter), neutral(id))?;
-            writeln!(self.out, "{pad}  in {}", neutral(origin))?;
+            for line in wrapped(&format!("in {}", neutral(origin)), self.width.saturating_sub(INDENT + 2)) {
+                writeln!(self.out, "{pad}  {line}")?;
+            }
             for row in rows {
                 let ip = row.source_ip.map_or_else(|| "(hidden)".to_owned(), |ip| ip.to_string());
                 let result = if row.is_pass { "pass" } else { "fail" };
@@ -255,20 +257,20 @@ fn facts_of_host(facts: &HostFacts) -> String {
     format!("{own}{name}")
 }
 
-/// Text in lines of at most so many characters, broken at spaces where there are any.
+/// Text in lines of at most so many characters, broken at spaces where there are any; space before it stays.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    let words = text.trim_start();
+    let mut lines = vec![" ".repeat(text.len() - words.len())];
+    let mut is_begun = false;
+    for word in words.split(' ') {
         let Some(line) = lines.last_mut() else { break };
-        let length = line.chars().count();
-        if length > 0 && length + 1 + word.chars().count() > width {
+        if is_begun && line.chars().count() + 1 + word.chars().count() > width {
             lines.push(word.to_owned());
         } else {
-            if length > 0 || line.starts_with(' ') {
-                line.push(' ');
-            }
+            line.push_str(if is_begun { " " } else { "" });
             line.push_str(word);
         }
+        is_begun = true;
     }
     lines
 }
@@ -281,5 +283,6 @@ mod tests {
     fn breaks_lines_at_spaces_and_keeps_a_long_word_whole() {
         assert_eq!(wrapped("a bc defgh i", 4), ["a bc", "defgh", "i"]);
         assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("  +5  a", 9), ["  +5  a"]);
     }
 }

@@ -47,7 +47,10 @@ pub fn write(
         write_domain(out, screen, domain, &period, summary, &findings)?;
     }
     write_expired(out, &findings.expired)?;
-    write_inputs(out, not_shown, inputs)
+    write_inputs(out, not_shown, inputs)?;
+    let worst =
+        findings.findings.iter().max_by_key(|f| (f.severity, f.delivered, f.messages, Reverse(&f.id)));
+    worst.map_or(Ok(()), |worst| writeln!(out, "Next: dmarc explain {}", worst.id))
 }
 
 /// The findings as rows, for formats that have no more than rows.

@@ -220,8 +220,7 @@ fn unknown(class: Class, cluster: &Cluster<'_, '_>) -> Vec<String> {
 
 /// What was observed beside the reason of the class.
 fn observed(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<Evidence> {
-    let mut facts =
-        vec![format!("seen by {} reporters, on {} days", cluster.reporters.len(), cluster.by_day.len())];
+    let mut facts = vec![texts::seen(cluster.reporters.len(), cluster.by_day.len())];
     let forged: Vec<&str> = cluster
         .hosts
         .iter()

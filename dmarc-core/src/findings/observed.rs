@@ -516,8 +516,9 @@ impl StreamData {
             self.add_implausible((report.totals.day, report.totals.day));
         }
         // The first record has no reporter before it.
-        self.only_report = Some(counted.report)
-            .filter(|report| self.reporters.is_empty() || self.only_report == Some(*report));
+        let is_only = self.reporters.is_empty() || self.only_report == Some(counted.report);
+        self.only_report = is_only.then_some(counted.report);
+        self.add_reporter(report.reporter);
     }
 
     fn add_day(&mut self, day: i64, messages: u64) {

@@ -142,3 +142,9 @@ pub(super) fn resolved_when(class: Class) -> &'static str {
         _ => "when reports of 14 days have no mail of it",
     }
 }
+
+/// Who saw it, and how often.
+pub(super) fn seen(reporters: usize, days: usize) -> String {
+    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    format!("seen by {}, on {}", plural(reporters, "reporter"), plural(days, "day"))
+}

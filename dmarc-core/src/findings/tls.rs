@@ -145,7 +145,7 @@ fn finding(
     let policies: BTreeSet<&str> = observations.iter().map(|o| o.policy_type.as_str()).collect();
     let policies: Vec<&str> = policies.into_iter().collect();
     let mut evidence = vec![
-        Evidence::fact(format!("seen by {} reporters, on {} days", reporters.len(), days.len())),
+        Evidence::fact(texts::seen(reporters.len(), days.len())),
         Evidence::fact(format!("result type {result}, under the policies {}", policies.join(", "))),
     ];
     let largest = observations

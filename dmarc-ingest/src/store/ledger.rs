@@ -98,11 +98,11 @@ impl Ledger {
 
     /// Opens the ledger for very many small questions.
     pub(super) fn open_to_look_up(layout: &Layout) -> Result<Self, DatasetError> {
-        /// What of the ledger is read without being copied, in bytes of address space.
-        const MAPPED: i64 = 64 << 30;
+        /// What is held of it, in kibibytes; SQLite takes a negative number for that.
+        const CACHE: i64 = -(64 << 10);
         let ledger = Self::open(layout)?;
-        let mapped = ledger.connection.pragma_update(None, "mmap_size", MAPPED);
-        mapped.map_err(|error| ledger.error(error))?;
+        let cached = ledger.connection.pragma_update(None, "cache_size", CACHE);
+        cached.map_err(|error| ledger.error(error))?;
         Ok(ledger)
     }
 
