@@ -17,7 +17,7 @@ use foldhash::fast::RandomState;
 use super::check_batch;
 use super::column::{TextColumns, TextStructColumn, column, known, primitive, schema_error, seconds, trust};
 use crate::domain::organizational;
-use crate::findings::observed::{Counted, Observations, ReportId, ReportRest};
+use crate::findings::observed::{Counted, Observations, Observed, ReportId, ReportRest};
 use crate::findings::signals::{Signals, SignalsBuilder};
 use crate::model::aggregate::DateRange;
 use crate::record::Selection;
@@ -140,50 +140,26 @@ impl<'a> Rows<'a> {
         }
         let observed = observations.domain(organizational(policy_domain));
         let domain = observed.name().to_owned();
-        let mut reports: Seen<ReportWords, u32> = Seen::default();
-        // By the number of the identifier: nearly all of them stand for one report.
-        let mut by_id: Vec<Option<(ReportWords, u32)>> = vec![None; self.report.values()];
+        let mut reports = Reports::new(self.report.values());
         let mut causes: Seen<Words, (u32, u32)> = Seen::default();
-        // Rows of one host follow each other: its streams are few.
-        let mut host: Option<(usize, u32)> = None;
-        let mut streams: Vec<((u32, u32), u32)> = Vec::new();
+        let mut host = HostStreams::default();
         let mut words = Words::new();
         for row in rows {
-            let report_words = self.report_words(row)?;
-            let slot = usize::try_from(report_words.0[0]).ok().and_then(|at| by_id.get_mut(at));
-            let report = match slot {
-                Some(Some((known, report))) if *known == report_words => *report,
-                slot => {
-                    let report = reports.get_or(&report_words, || {
-                        let (id, rest) = self.read_report(row, policy_domain)?;
-                        Ok(observed.report(id, rest))
-                    })?;
-                    slot.into_iter().for_each(|slot| *slot = Some((report_words, report)));
-                    report
-                }
-            };
+            let report = reports.number(self.report_words(row)?, || {
+                let (id, rest) = self.read_report(row, policy_domain)?;
+                Ok(observed.report(id, rest))
+            })?;
             self.words(row, &mut words);
             let cause = causes.get_or(&words, || {
                 let [from] = self.header_from.row(row);
                 let from = known(from, "header_from")?;
                 Ok(observed.numbers(from, self.signals(row, &domain, from)))
             })?;
-            let number = match host {
-                Some((before, number)) if self.is_same_host(row, before) => number,
-                _ => {
-                    streams.clear();
-                    observed.host(self.ip(row)?)
-                }
-            };
-            host = Some((row, number));
-            let stream = match streams.iter().find(|(known, _)| *known == cause) {
-                Some((_, stream)) => *stream,
-                None => {
-                    let stream = observed.stream_by_numbers(number, cause);
-                    streams.push((cause, stream));
-                    stream
-                }
-            };
+            if host.row.is_none_or(|before| !self.is_same_host(row, before)) {
+                host = HostStreams { number: observed.host(self.ip(row)?), ..HostStreams::default() };
+            }
+            host.row = Some(row);
+            let stream = host.stream(cause, observed);
             observed.count(stream, self.counted(row, report)?);
         }
         Ok(())
@@ -274,6 +250,56 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// The host of the last row, and its streams: rows of one host follow each other, and its streams are few.
+#[derive(Default)]
+struct HostStreams {
+    row: Option<usize>,
+    number: u32,
+    streams: Vec<((u32, u32), u32)>,
+}
+
+impl HostStreams {
+    fn stream(&mut self, cause: (u32, u32), observed: &mut Observed) -> u32 {
+        if let Some((_, stream)) = self.streams.iter().find(|(known, _)| *known == cause) {
+            return *stream;
+        }
+        let stream = observed.stream_by_numbers(self.number, cause);
+        self.streams.push((cause, stream));
+        stream
+    }
+}
+
+/// Numbers of reports: by the number of the identifier, which nearly always stands for one report, or else looked up.
+struct Reports {
+    by_id: Vec<Option<(ReportWords, u32)>>,
+    all: Seen<ReportWords, u32>,
+}
+
+impl Reports {
+    fn new(ids: usize) -> Self {
+        Self { by_id: vec![None; ids], all: Seen::default() }
+    }
+
+    fn number(
+        &mut self,
+        words: ReportWords,
+        make: impl FnOnce() -> Result<u32, ArrowError>,
+    ) -> Result<u32, ArrowError> {
+        let [id, _] = words.0;
+        let slot = usize::try_from(id).ok().and_then(|at| self.by_id.get_mut(at));
+        if let Some(Some((known, number))) = slot
+            && *known == words
+        {
+            return Ok(*number);
+        }
+        let number = self.all.get_or(&words, make)?;
+        if let Some(slot) = usize::try_from(id).ok().and_then(|at| self.by_id.get_mut(at)) {
+            *slot = Some((words, number));
+        }
+        Ok(number)
+    }
+}
+
 /// What was worked out for a key: the last one is at hand, the others are looked up.
 #[derive(Debug)]
 struct Seen<K, V> {
@@ -294,13 +320,12 @@ impl<K: Eq + Hash + Clone, V: Copy> Seen<K, V> {
         {
             return Ok(*value);
         }
-        let value = match self.all.get(key) {
-            Some(value) => *value,
-            None => {
-                let value = make()?;
-                self.all.insert(key.clone(), value);
-                value
-            }
+        let value = if let Some(value) = self.all.get(key) {
+            *value
+        } else {
+            let value = make()?;
+            self.all.insert(key.clone(), value);
+            value
         };
         match &mut self.last {
             Some((known, last)) => {

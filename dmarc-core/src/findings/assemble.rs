@@ -106,13 +106,11 @@ fn conclusion(
     }
     // A cluster is as sure as the least sure of its streams.
     let verdicts = members.iter().filter_map(|member| member.verdict.as_ref());
-    match verdicts.min_by_key(|verdict| verdict.confidence) {
-        Some(verdict) => concluded(verdict.class, verdict.confidence, verdict.why),
-        None => {
-            let Score { class, confidence, raising, lowering } = score(cluster, view);
-            Conclusion { class, confidence, evidence: raising, against: lowering }
-        }
+    if let Some(verdict) = verdicts.min_by_key(|verdict| verdict.confidence) {
+        return concluded(verdict.class, verdict.confidence, verdict.why);
     }
+    let Score { class, confidence, raising, lowering } = score(cluster, view);
+    Conclusion { class, confidence, evidence: raising, against: lowering }
 }
 
 /// Hosts whose mail is authorized, or passes in good part. A few replayed messages make no host of ours.

@@ -64,7 +64,10 @@ pub(super) fn novelty(by_day: &BTreeMap<i64, u64>, covered: Days) -> Novelty {
 /// The day on which it last came back after a long silence.
 fn comeback(by_day: &BTreeMap<i64, u64>) -> Option<i64> {
     let pairs = by_day.keys().zip(by_day.keys().skip(1));
-    pairs.filter(|(before, after)| *after - *before > weights::QUIET_DAYS).map(|(_, after)| *after).last()
+    pairs
+        .filter(|(before, after)| *after - *before > weights::QUIET_DAYS)
+        .map(|(_, after)| *after)
+        .next_back()
 }
 
 /// Messages a day from `recent` on, against those from `base` until then.

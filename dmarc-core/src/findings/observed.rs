@@ -94,6 +94,7 @@ struct StreamKey {
 
 /// What tells one report from another, inside a domain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::struct_field_names, reason = "the RFC calls it `report_id`")]
 pub(crate) struct ReportId {
     pub(crate) period: DateRange,
     pub(crate) reporter: String,

@@ -128,7 +128,7 @@ impl CandidatePolicy {
 
     /// What it asks for about mail from `from`, where its domain is `domain`: at least and at most. A sub-domain that does not
     /// exist is under `np`, and the reports do not tell which does.
-    fn action(&self, from: &str, domain: &str) -> (Action, Action) {
+    fn action(self, from: &str, domain: &str) -> (Action, Action) {
         let sp = self.sp.unwrap_or(self.p);
         let np = self.np.unwrap_or(sp);
         let (least, most) = if from == domain { (self.p, self.p) } else { (sp.min(np), sp.max(np)) };
