@@ -1,5 +1,9 @@
 //! What is judged: explained down to the mail, decided by the operator, simulated, compared; over files as over the dataset.
-#![expect(clippy::unwrap_used, reason = "tests; the exemption of clippy.toml ends at `#[test]` functions")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests; the exemption of clippy.toml ends at `#[test]` functions"
+)]
 
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod common;

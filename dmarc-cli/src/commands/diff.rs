@@ -95,7 +95,9 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
     }
     // The largest change first; what is equal stays in order of its name.
     rows.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
-    rows.into_iter().for_each(|(_, row)| answer.push(row));
+    for (_, row) in rows {
+        answer.push(row);
+    }
     answer
 }
 

@@ -141,7 +141,9 @@ impl Evidence {
     ) -> Result<Findings, CommandError> {
         let judged = self.judge_in(selection, &|observed, beside| beside.find(observed, keep))?;
         let mut findings = Findings::default();
-        judged.into_iter().for_each(|found| findings.merge(found));
+        for found in judged {
+            findings.merge(found);
+        }
         findings.sort();
         Ok(findings)
     }
@@ -211,12 +213,12 @@ impl Context {
     }
 }
 
-impl<'a> Beside<'a> {
+impl Beside<'_> {
     /// The same, where a finding shows so many rows.
-    pub(crate) fn with_rows(&self, rows: usize) -> Beside<'a> {
+    pub(crate) fn with_rows(&self, rows: usize) -> Self {
         let mut known = self.known;
         known.rows = rows;
-        Beside { known, facts: self.facts }
+        Self { known, facts: self.facts }
     }
 
     /// What is found about a domain, as far as `keep` leaves it, with the mails that evidence came in.

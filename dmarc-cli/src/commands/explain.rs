@@ -138,7 +138,7 @@ impl Options {
                         domain: observed.name().to_owned(),
                         facts: (beside.known.host)(*ip),
                         summary,
-                    }))
+                    }));
                 }
                 Subject::Other(name) => {
                     let domain = Domain::new(name.as_str());
@@ -150,7 +150,9 @@ impl Options {
             about
         })?;
         let mut explanation = Explanation { schema: SCHEMA, ..Explanation::default() };
-        judged.into_iter().for_each(|about| explanation.take(about));
+        for about in judged {
+            explanation.take(about);
+        }
         let beside = evidence.beside().findings;
         explanation.findings.extend(beside.into_iter().filter(|finding| subject.is(finding)));
         if explanation.is_empty() {

@@ -112,7 +112,8 @@ pub(crate) fn when(text: &str) -> Result<When, String> {
 }
 
 fn age(text: &str) -> Option<When> {
-    let (number, days) = text.strip_suffix('d').map(|n| (n, 1)).or(text.strip_suffix('w').map(|n| (n, 7)))?;
+    let (number, days) =
+        text.strip_suffix('d').map(|n| (n, 1)).or_else(|| text.strip_suffix('w').map(|n| (n, 7)))?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
     let number: i64 = number.parse().ok().filter(|_| is_number)?;
     number.checked_mul(days).map(When::Age)

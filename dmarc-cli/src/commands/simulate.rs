@@ -64,7 +64,9 @@ fn simulated(evidence: &Evidence, candidate: &Candidate) -> Result<Answer, Comma
         if let Some(all) = total(&domain) {
             answer.push(row(&all, true));
         }
-        domain.iter().for_each(|one| answer.push(row(one, false)));
+        for one in &domain {
+            answer.push(row(one, false));
+        }
     }
     Ok(answer)
 }

@@ -386,10 +386,12 @@ mod tests {
 
         #[test]
         fn observes_selected_records_only(records in records(), since in any::<Option<i32>>(), until in any::<Option<i32>>()) {
-            let mut selection = Selection::default();
-            selection.domains = records.first().map(|record| record.report.policy_domain.clone()).into_iter().collect();
-            selection.since = since.map(i64::from);
-            selection.until = until.map(i64::from);
+            let domain = records.first().map(|record| record.report.policy_domain.clone());
+            let selection = Selection {
+                domains: domain.into_iter().collect(),
+                since: since.map(i64::from),
+                until: until.map(i64::from),
+            };
             let expected = found(&of_records(records.iter().filter(|record| selection.has(record))));
             prop_assert_eq!(found(&of_batch(&records, &selection)), expected);
         }

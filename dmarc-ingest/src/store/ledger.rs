@@ -98,7 +98,7 @@ impl Ledger {
 
     /// Opens the ledger for very many small questions.
     pub(super) fn open_to_look_up(layout: &Layout) -> Result<Self, DatasetError> {
-        /// What is held of it, in kibibytes; SQLite takes a negative number for that.
+        /// What is held of it, in kibibytes; `SQLite` takes a negative number for that.
         const CACHE: i64 = -(64 << 10);
         let ledger = Self::open(layout)?;
         let cached = ledger.connection.pragma_update(None, "cache_size", CACHE);

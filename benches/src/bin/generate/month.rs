@@ -24,6 +24,9 @@ pub(crate) const DAY: i64 = 86_400;
 /// The share of records of hosts that spoof for a few days.
 const BURSTS: f64 = 0.04;
 
+/// Hosts and their names.
+type Names = Vec<(IpAddr, HostName)>;
+
 /// Days that follow each other: numbers of days from the beginning of the world.
 #[derive(Clone, Debug)]
 pub(crate) struct Month {
@@ -194,7 +197,7 @@ impl<'w> Draft<'w> {
         mut self,
         builder: &mut RowBuilder,
         mut done: impl FnMut(Rows),
-    ) -> Result<(Vec<Stub>, Vec<(IpAddr, HostName)>)> {
+    ) -> Result<(Vec<Stub>, Names)> {
         let reports = self.reports()?;
         self.sort_hosts();
         let keys = ranks(reports.iter().map(|report| report.key.as_str()));
@@ -417,5 +420,5 @@ fn bytes(numbers: &[u64]) -> Vec<u8> {
 }
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {
-    parts.iter().fold(Sha256::new(), |hasher, part| hasher.chain_update(part)).finalize().into()
+    parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
 }

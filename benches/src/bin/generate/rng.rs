@@ -1,4 +1,4 @@
-//! Numbers that look like chance and are the same on every machine and for ever: SplitMix64.
+//! Numbers that look like chance and are the same on every machine and for ever: `SplitMix64`.
 
 /// A sequence that follows from what it was made of.
 #[derive(Clone, Debug)]
@@ -23,10 +23,6 @@ impl Rng {
     }
 
     /// A number below `end`; 0 if that is 0.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the product of two numbers of 64 bits, shifted by 64"
-    )]
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(end)) >> 64) as u64
     }

@@ -82,7 +82,7 @@ fn sight<'a>(owner: &'a Owner, kind: &'a Kind, variant: u8, day: u32) -> Sight<'
             sight.dkim = vec![(domain, "app".to_owned(), if day >= *from_day { "fail" } else { "pass" })];
         }
         Kind::Forwarder { via } => {
-            if variant % 2 == 0 {
+            if variant.is_multiple_of(2) {
                 sight.envelope_from.clone_from(via);
             }
             sight.spf = if variant.is_multiple_of(2) {

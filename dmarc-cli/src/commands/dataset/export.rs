@@ -160,7 +160,8 @@ fn within(batch: &RecordBatch, kind: &str, selection: &Selection) -> Result<Reco
 
 /// Whether a row of this time is selected; one without a time only if all times are.
 fn is_in_time(selection: &Selection, begin: Option<i64>) -> bool {
-    begin.map_or(selection.since.is_none() && selection.until.is_none(), |begin| selection.has_time(begin))
+    let is_any = selection.since.is_none() && selection.until.is_none();
+    begin.map_or(is_any, |begin| selection.has_time(begin))
 }
 
 /// The domain that a row is about.
