@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use dmarc_core::arrow::Mail;
 use dmarc_core::identity::identify;
 use dmarc_core::model::Report;
-use dmarc_core::record::{FlatRecord, Trust, flatten};
+use dmarc_core::record::{FlatRecord, Selection, Trust, flatten};
 use dmarc_core::{Limits, parse::aggregate};
 use dmarc_ingest::Host;
 use dmarc_ingest::store::{Dataset, DatasetError, LoadedReport, RowBuilder, Rows, report_key};
@@ -89,7 +89,13 @@ fn leaves_a_dataset_in_which_everything_agrees() {
     let verified = reader.verify().unwrap();
     assert_eq!((verified.mails, verified.reports, verified.rows), (3, 3, 6));
     assert_eq!(verified.problems, []);
-    assert_eq!(reader.facts().with(|facts| facts.host(ip)).unwrap(), Some(host));
+    assert_eq!(
+        reader.facts(&Selection::default()).unwrap().with(|facts| facts.host(ip)).unwrap(),
+        Some(host.clone())
+    );
+    let mut selection = Selection::default();
+    selection.domains.push("example.org".to_owned());
+    assert_eq!(reader.facts(&selection).unwrap().with(|facts| facts.host(ip)).unwrap(), Some(host));
     let collected = reader.collected().unwrap();
     let ours: Vec<FlatRecord> = ["a", "b", "c"].into_iter().flat_map(|id| report(id).1).collect();
     assert_eq!(collected.records.len(), ours.len());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed, ReportSummary};
 use dmarc_core::record::{FlatRecord, Selection};
-use dmarc_ingest::store::{DatasetReader, Facts, KnownFacts};
+use dmarc_ingest::store::{DatasetReader, Facts};
 use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, load_decisions, outcomes};
 
 use crate::Output;
@@ -55,7 +55,7 @@ pub(crate) struct Beside<'a> {
 enum Source {
     /// In memory.
     Files(Vec<FlatRecord>),
-    Dataset(Box<(DatasetReader, KnownFacts)>),
+    Dataset(Box<DatasetReader>),
 }
 
 impl Judged {
@@ -78,8 +78,7 @@ impl Judged {
         let (source, collected) = if is_dataset {
             let reader = self.setup.reader(&config)?;
             let collected = reader.beside()?;
-            let facts = reader.facts();
-            (Source::Dataset(Box::new((reader, facts))), collected)
+            (Source::Dataset(Box::new(reader)), collected)
         } else {
             let mut collected = collect(&self.paths, &config, &mut trouble);
             (Source::Files(std::mem::take(&mut collected.records)), collected)
@@ -102,7 +101,7 @@ impl Source {
                 let periods = records.iter().map(|record| record.report.period);
                 Ok(periods.filter(|period| period.is_plausible()).map(|period| period.end).max())
             }
-            Self::Dataset(dataset) => Ok(dataset.0.newest()?),
+            Self::Dataset(reader) => Ok(reader.newest()?),
         }
     }
 }
@@ -185,8 +184,8 @@ impl Evidence {
                 let judge = |observed| context.judge(observed, None, judge);
                 Ok(observations.domains().map(judge).collect())
             }
-            Source::Dataset(dataset) => {
-                let (reader, facts) = dataset.as_ref();
+            Source::Dataset(reader) => {
+                let facts = reader.facts(selection)?;
                 let judge =
                     |observed: &Observed| facts.with(|facts| context.judge(observed, Some(facts), judge));
                 Ok(reader.observe(selection, &judge)?.into_iter().collect::<Result<_, _>>()?)

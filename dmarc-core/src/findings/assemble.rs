@@ -7,6 +7,7 @@ use super::class::{Class, Severity};
 use super::cluster::{Cluster, Judged, judged};
 use super::decision::Decision;
 use super::finding::{Evidence, Finding, Source, id, rows};
+use super::key::Key;
 use super::novelty::{Novelty, novelty};
 use super::rules::{decided_class, decided_why};
 use super::score::{Score, caps, score};
@@ -19,17 +20,17 @@ const ASIDE_SHOWN: usize = 10;
 
 /// What makes streams one finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct GroupKey {
+struct GroupKey<'v> {
     /// `None`: still to be scored.
     class: Option<Class>,
     rule: &'static str,
-    cluster: String,
-    cause: String,
+    cluster: Key<'v>,
+    cause: &'static str,
 }
 
-impl GroupKey {
+impl GroupKey<'_> {
     fn id(&self, domain: &str) -> String {
-        id(self.rule, domain, &self.cluster, &self.cause)
+        id(self.rule, domain, &self.cluster.to_string(), self.cause)
     }
 }
 
@@ -74,14 +75,14 @@ pub(super) fn sources<'j, 'v, 'r>(
 }
 
 /// Streams of one class, rule, source and cause.
-fn groups<'j, 'v, 'r>(judged: &'j [Judged<'v, 'r>]) -> BTreeMap<GroupKey, Vec<&'j Judged<'v, 'r>>> {
-    let mut groups: BTreeMap<GroupKey, Vec<&Judged<'_, '_>>> = BTreeMap::new();
+fn groups<'j, 'v, 'r>(judged: &'j [Judged<'v, 'r>]) -> BTreeMap<GroupKey<'v>, Vec<&'j Judged<'v, 'r>>> {
+    let mut groups: BTreeMap<GroupKey<'v>, Vec<&'j Judged<'v, 'r>>> = BTreeMap::new();
     for one in judged {
         let (class, rule, cause) = match &one.verdict {
-            Some(verdict) => (Some(verdict.class), verdict.rule, verdict.cause.clone()),
-            None => (None, "unauthenticated", String::new()),
+            Some(verdict) => (Some(verdict.class), verdict.rule, verdict.cause),
+            None => (None, "unauthenticated", ""),
         };
-        groups.entry(GroupKey { class, rule, cluster: one.key.clone(), cause }).or_default().push(one);
+        groups.entry(GroupKey { class, rule, cluster: one.key, cause }).or_default().push(one);
     }
     groups
 }
@@ -139,12 +140,7 @@ fn too_little(members: &[&Judged<'_, '_>], view: &DomainView<'_>) -> Option<Find
     }
     let cluster = Cluster::new(members, false);
     let class = Class::Insufficient;
-    let key = GroupKey {
-        class: Some(class),
-        rule: "insufficient",
-        cluster: "insufficient".to_owned(),
-        cause: String::new(),
-    };
+    let key = GroupKey { class: Some(class), rule: "insufficient", cluster: Key::Insufficient, cause: "" };
     let conclusion = Conclusion {
         class,
         confidence: weights::TOO_LITTLE,
@@ -153,14 +149,12 @@ fn too_little(members: &[&Judged<'_, '_>], view: &DomainView<'_>) -> Option<Find
         )],
         against: Vec::new(),
     };
-    let mut finding = finding(key.id(view.domain), &key, conclusion, &cluster, view);
-    finding.source.name = format!("{} hosts, a few messages each", cluster.hosts.len());
-    Some(finding)
+    Some(finding(key.id(view.domain), &key, conclusion, &cluster, view))
 }
 
 fn finding(
     id: String,
-    key: &GroupKey,
+    key: &GroupKey<'_>,
     conclusion: Conclusion,
     cluster: &Cluster<'_, '_>,
     view: &DomainView<'_>,
@@ -183,7 +177,7 @@ fn finding(
         decision: None,
         domain: view.domain.to_owned(),
         source: Source {
-            name: cluster.name(&key.cluster),
+            name: cluster.name(key.cluster),
             hosts: cluster.hosts.len() as u64,
             ips: cluster.ips(),
         },
@@ -192,13 +186,18 @@ fn finding(
         delivered: cluster.delivered,
         first_seen: period.begin,
         last_seen: period.end,
-        statement: texts::statement(class, &key.cause).to_owned(),
+        statement: texts::statement(class, key.cause).to_owned(),
         evidence,
         against,
         unknown: unknown(class, cluster),
-        remedy: texts::remedy(class, &key.cause, &key.cluster),
+        remedy: texts::remedy(class, key.cause, service(key.cluster)),
         resolved_when: texts::resolved_when(class).to_owned(),
     }
+}
+
+/// The service that a source is, if it is one.
+fn service<'v>(key: Key<'v>) -> Option<&'v str> {
+    if let Key::Service(name) = key { Some(name) } else { None }
 }
 
 /// What the reports leave open.
@@ -330,7 +329,7 @@ fn aside_finding(class: Class, domain: &str, reports: &[&SetAside]) -> Finding {
         evidence: evidence.collect(),
         against: Vec::new(),
         unknown: texts::unknown(class).map(str::to_owned).into_iter().collect(),
-        remedy: texts::remedy(class, "", ""),
+        remedy: texts::remedy(class, "", None),
         resolved_when: texts::resolved_when(class).to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::class::Class;
 use super::decision::Decision;
+use super::key::Key;
 use super::observed::{ReportId, Stream};
 use super::rules::{Context, Verdict, judge};
 use super::signals::Signals;
@@ -39,7 +40,7 @@ pub(super) struct Judged<'v, 'r> {
     pub(super) verdict: Option<Verdict>,
     /// What the operator decided about it.
     pub(super) decision: Option<&'r Decision>,
-    pub(super) key: String,
+    pub(super) key: Key<'v>,
 }
 
 /// Every stream of a domain, judged; those that no rule decides carry the key of their source or campaign.
@@ -50,7 +51,7 @@ pub(super) fn judged<'v, 'r>(view: &'v DomainView<'r>) -> Vec<Judged<'v, 'r>> {
             let verdict = judge(&Context { view, host, signals: stream.signals, stream }, decision);
             let is_replay = verdict.as_ref().is_some_and(|verdict| verdict.class == Class::SuspectReplay);
             // A burst of replayed mail is one finding, from however many networks it comes.
-            let key = if is_replay { "replay".to_owned() } else { cluster_key(host, stream.signals) };
+            let key = if is_replay { Key::Replay } else { cluster_key(host, stream.signals) };
             Judged { host, stream, verdict, decision, key }
         })
         .collect();
@@ -60,33 +61,18 @@ pub(super) fn judged<'v, 'r>(view: &'v DomainView<'r>) -> Vec<Judged<'v, 'r>> {
 }
 
 /// Whose source it is: ours, a service, the organization of the confirmed name, of what authenticated, or the network.
-fn cluster_key(host: &Host<'_>, signals: &Signals) -> String {
+fn cluster_key<'v>(host: &'v Host<'_>, signals: &'v Signals) -> Key<'v> {
     match &host.place {
-        Place::Own => "own".to_owned(),
-        Place::Service(name) => format!("service:{name}"),
-        Place::Named(domain) => format!("host:{domain}"),
+        Place::Own => Key::Own,
+        Place::Service(name) => Key::Service(name),
+        Place::Named(domain) => Key::Host(domain),
         Place::Unknown => {
             match (authenticated_service(signals), signals.signed_as.union(&signals.sent_as).next()) {
-                (Some(service), _) => format!("service:{}", service.name),
-                (None, Some(domain)) => format!("auth:{domain}"),
-                (None, None) => network_key(host.ip),
+                (Some(service), _) => Key::Service(&service.name),
+                (None, Some(domain)) => Key::Authenticated(domain),
+                (None, None) => Key::network(host.ip),
             }
         }
-    }
-}
-
-/// The /24 or /48 of an address.
-fn network_key(ip: Option<IpAddr>) -> String {
-    match ip {
-        Some(IpAddr::V4(ip)) => {
-            let [a, b, c, _] = ip.octets();
-            format!("net:{a}.{b}.{c}.0/24")
-        }
-        Some(IpAddr::V6(ip)) => {
-            let [a, b, c, ..] = ip.segments();
-            format!("net:{a:x}:{b:x}:{c:x}::/48")
-        }
-        None => "masked".to_owned(),
     }
 }
 
@@ -117,27 +103,40 @@ fn name_campaigns(judged: &mut [Judged<'_, '_>]) {
         .map(|one| could_be_campaign(one) && is_campaign(one.stream.from, one.host.ip))
         .collect();
     for (one, _) in judged.iter_mut().zip(keys).filter(|(_, in_campaign)| *in_campaign) {
-        one.key = format!("campaign:{}", one.stream.from);
+        one.key = Key::Campaign(one.stream.from);
     }
 }
 
 /// Gives what is left of many networks that nothing is known about one key, for an analyst decides about all of them at
 /// once. One that sends a good part of it all stands on its own.
 fn name_scattered(judged: &mut [Judged<'_, '_>]) {
-    let is_left = |one: &Judged<'_, '_>| one.verdict.is_none() && one.key.starts_with("net:");
-    let mut networks: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    let is_left = |one: &Judged<'_, '_>| one.verdict.is_none() && matches!(one.key, Key::Network(_));
+    let mut all: BTreeMap<&str, Scattered<'_>> = BTreeMap::new();
     for one in judged.iter().filter(|one| is_left(one)) {
-        let messages = networks.entry(one.stream.from).or_default().entry(one.key.clone()).or_default();
-        *messages = messages.saturating_add(one.stream.messages());
+        all.entry(one.stream.from).or_default().add(one.key, one.stream.messages());
     }
-    networks.retain(|_, networks| networks.len() >= weights::CAMPAIGN_HOSTS);
+    all.retain(|_, scattered| scattered.networks.len() >= weights::CAMPAIGN_HOSTS);
     for one in judged.iter_mut().filter(|one| is_left(one)) {
-        let Some(networks) = networks.get(one.stream.from) else { continue };
-        let all = networks.values().fold(0_u64, |sum, messages| sum.saturating_add(*messages));
-        let messages = networks.get(&one.key).copied().unwrap_or_default();
-        if !weights::is_share(messages, all, weights::STANDS_ALONE_PERCENT) {
-            one.key = format!("scattered:{}", one.stream.from);
+        let Some(scattered) = all.get(one.stream.from) else { continue };
+        let messages = scattered.networks.get(&one.key).copied().unwrap_or_default();
+        if !weights::is_share(messages, scattered.messages, weights::STANDS_ALONE_PERCENT) {
+            one.key = Key::Scattered(one.stream.from);
         }
+    }
+}
+
+/// Networks that nothing is known about, and their messages.
+#[derive(Default)]
+struct Scattered<'v> {
+    networks: BTreeMap<Key<'v>, u64>,
+    messages: u64,
+}
+
+impl<'v> Scattered<'v> {
+    fn add(&mut self, network: Key<'v>, messages: u64) {
+        let of_network = self.networks.entry(network).or_default();
+        *of_network = of_network.saturating_add(messages);
+        self.messages = self.messages.saturating_add(messages);
     }
 }
 
@@ -188,25 +187,25 @@ impl<'v, 'r> Cluster<'v, 'r> {
     }
 
     /// A name for people.
-    pub(super) fn name(&self, key: &str) -> String {
+    pub(super) fn name(&self, key: Key<'_>) -> String {
         let names: BTreeSet<&str> = self.hosts.iter().filter_map(|host| host_name(host)).collect();
         let hosts = self.hosts.len();
         let single = || names.first().filter(|_| hosts == 1).map(|name| (*name).to_owned());
-        let (kind, rest) = key.split_once(':').unwrap_or((key, ""));
-        match kind {
-            "own" => {
+        match key {
+            Key::Own => {
                 single().map_or_else(|| format!("{hosts} own hosts"), |name| format!("{name} (own host)"))
             }
-            "service" => rest.to_owned(),
-            "host" => single().unwrap_or_else(|| format!("{rest} ({hosts} hosts)")),
-            "auth" => format!("authenticates as {rest}"),
-            "campaign" => format!("{hosts} hosts, one campaign"),
-            "scattered" => format!("{hosts} hosts in many networks"),
-            "replay" if hosts > 1 => format!("{hosts} hosts, one burst"),
-            "replay" => single().unwrap_or_else(|| self.first_ip()),
-            "net" if hosts == 1 => self.first_ip(),
-            "net" => format!("{rest} ({hosts} hosts)"),
-            _ => "addresses hidden by reporters".to_owned(),
+            Key::Service(name) => name.to_owned(),
+            Key::Host(domain) => single().unwrap_or_else(|| format!("{domain} ({hosts} hosts)")),
+            Key::Authenticated(domain) => format!("authenticates as {domain}"),
+            Key::Campaign(_) => format!("{hosts} hosts, one campaign"),
+            Key::Scattered(_) => format!("{hosts} hosts in many networks"),
+            Key::Replay if hosts > 1 => format!("{hosts} hosts, one burst"),
+            Key::Replay => single().unwrap_or_else(|| self.first_ip()),
+            Key::Network(_) if hosts == 1 => self.first_ip(),
+            Key::Network(network) => format!("{network} ({hosts} hosts)"),
+            Key::Masked => "addresses hidden by reporters".to_owned(),
+            Key::Insufficient => format!("{hosts} hosts, a few messages each"),
         }
     }
 }

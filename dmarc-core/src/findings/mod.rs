@@ -14,6 +14,7 @@ mod class;
 mod cluster;
 mod decision;
 mod finding;
+mod key;
 mod novelty;
 pub(crate) mod observed;
 mod rules;

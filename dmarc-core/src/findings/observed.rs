@@ -376,18 +376,26 @@ impl Observed {
     }
 
     /// The streams by host, in an order that depends on what they are only.
-    pub(super) fn streams_by_host(&self) -> BTreeMap<Option<IpAddr>, Vec<Stream<'_>>> {
-        let mut by_host: BTreeMap<Option<IpAddr>, Vec<Stream<'_>>> = BTreeMap::new();
-        for data in &self.streams {
-            let host = self.hosts.get(data.key.host).copied().flatten();
-            let from = self.texts.get(data.key.from).unwrap_or_default();
-            let Some(signals) = self.signals.get(data.key.signals) else { continue };
-            by_host.entry(host).or_default().push(Stream { from, signals, data, observed: self });
-        }
-        for streams in by_host.values_mut() {
-            streams.sort_by(|a, b| (a.from, a.signals).cmp(&(b.from, b.signals)));
+    pub(super) fn streams_by_host(&self) -> Vec<(Option<IpAddr>, Vec<Stream<'_>>)> {
+        let mut streams: Vec<(Option<IpAddr>, Stream<'_>)> =
+            self.streams.iter().filter_map(|data| self.stream_of_host(data)).collect();
+        streams.sort_unstable_by(|(a, one), (b, two)| {
+            a.cmp(b).then_with(|| (one.from, one.signals).cmp(&(two.from, two.signals)))
+        });
+        let mut by_host: Vec<(Option<IpAddr>, Vec<Stream<'_>>)> = Vec::new();
+        for (host, stream) in streams {
+            match by_host.last_mut() {
+                Some((last, streams)) if *last == host => streams.push(stream),
+                _ => by_host.push((host, vec![stream])),
+            }
         }
         by_host
+    }
+
+    fn stream_of_host<'o>(&'o self, data: &'o StreamData) -> Option<(Option<IpAddr>, Stream<'o>)> {
+        let host = self.hosts.get(data.key.host).copied().flatten();
+        let (from, signals) = (self.texts.get(data.key.from)?, self.signals.get(data.key.signals)?);
+        Some((host, Stream { from, signals, data, observed: self }))
     }
 
     /// Key figures.

@@ -38,10 +38,10 @@ pub(super) fn statement(class: Class, cause: &str) -> &'static str {
     }
 }
 
-/// What to do, about a source with this key.
-pub(super) fn remedy(class: Class, cause: &str, key: &str) -> String {
+/// What to do, about a source that is this service, or none.
+pub(super) fn remedy(class: Class, cause: &str, service: Option<&str>) -> String {
     let text = match (class, cause) {
-        (Class::ThirdPartyUnaligned, _) => return third_party(key),
+        (Class::ThirdPartyUnaligned, _) => return third_party(service),
         (Class::Authorized | Class::ForwardedIntact, _) => "nothing to do",
         (Class::ForwardedModified, _) => {
             "ask the list or forwarder to sign with ARC or to stop changing mail; do not add it to SPF"
@@ -64,8 +64,8 @@ pub(super) fn remedy(class: Class, cause: &str, key: &str) -> String {
     text.to_owned()
 }
 
-fn third_party(key: &str) -> String {
-    let service = key.strip_prefix("service:").and_then(by_name);
+fn third_party(service: Option<&str>) -> String {
+    let service = service.and_then(by_name);
     let how =
         service.map_or("set up custom DKIM or a custom return-path there", |service| service.remedy.as_str());
     format!("ask who uses this service; if it is ours, {how}")

@@ -176,7 +176,7 @@ fn finding(
         evidence,
         against: if is_one { vec![one] } else { Vec::new() },
         unknown: Vec::new(),
-        remedy: texts::remedy(class, result, ""),
+        remedy: texts::remedy(class, result, None),
         resolved_when: texts::resolved_when(class).to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! What was found out about hosts, with its date: so that the same question has the same answer later.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use rusqlite::params;
@@ -49,5 +50,51 @@ impl Dataset {
             }
             Ok(())
         })
+    }
+}
+
+/// Many hosts in little memory: 20 bytes for each, and its name once.
+#[derive(Debug, Default)]
+pub(super) struct HostTable {
+    /// Sorted: address, and which of `names`.
+    hosts: Vec<(IpKey, u32)>,
+    /// Every different name, and whether it leads back.
+    names: Vec<(Box<str>, bool)>,
+    numbers: HashMap<(Box<str>, bool), u32>,
+}
+
+/// An address as bytes; those of version 4 as version 6 has them.
+type IpKey = [u8; 16];
+
+fn key(ip: IpAddr) -> IpKey {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
+
+impl HostTable {
+    /// Adds a host; [`sort`](Self::sort) when all are there.
+    pub(super) fn push(&mut self, ip: IpAddr, name: &str, is_confirmed: bool) {
+        let name: (Box<str>, bool) = (name.into(), is_confirmed);
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(name).or_insert_with_key(|name| {
+            self.names.push(name.clone());
+            next
+        });
+        self.hosts.push((key(ip), number));
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.numbers = HashMap::new();
+        self.hosts.sort_unstable();
+        self.hosts.shrink_to_fit();
+    }
+
+    pub(super) fn get(&self, ip: IpAddr) -> Option<Host> {
+        let at = self.hosts.binary_search_by_key(&key(ip), |(ip, _)| *ip).ok()?;
+        let (_, number) = self.hosts.get(at)?;
+        let (name, confirmed) = self.names.get(*number as usize)?;
+        Some(Host { name: name.to_string(), confirmed: *confirmed })
     }
 }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, param
 use super::DATASET_VERSION;
 use super::commit::Totals;
 use super::error::DatasetError;
+use super::hosts::HostTable;
 use super::layout::{Layout, Partition};
 use super::rows::total;
 use crate::enrich::Host;
@@ -319,6 +320,25 @@ impl Ledger {
                     })
                 })
                 .optional()
+        })
+    }
+
+    /// Everything that was found out about hosts.
+    pub(super) fn hosts(&self) -> Result<HostTable, DatasetError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare("SELECT ip, name, confirmed FROM hosts WHERE at IS NOT NULL")?;
+            let mut rows = statement.query([])?;
+            let mut hosts = HostTable::default();
+            while let Some(row) = rows.next()? {
+                let ip = row.get_ref(0)?.as_str()?.parse();
+                let name = row.get_ref(1)?.as_str_or_null()?.unwrap_or_default();
+                if let Ok(ip) = ip {
+                    hosts.push(ip, name, row.get(2)?);
+                }
+            }
+            hosts.sort();
+            Ok(hosts)
         })
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Verdict {
     /// Which rule said it; part of the id.
     pub(super) rule: &'static str,
     /// What tells one cause from another inside a class; part of the id.
-    pub(super) cause: String,
+    pub(super) cause: &'static str,
     /// How sure, before caps.
     pub(super) confidence: u8,
     /// Why, in words.
@@ -39,11 +39,11 @@ pub(super) struct Verdict {
 
 impl Verdict {
     fn new(class: Class, rule: &'static str, confidence: u8, why: &'static str) -> Self {
-        Self { class, rule, cause: String::new(), confidence, why }
+        Self { class, rule, cause: "", confidence, why }
     }
 
-    fn with_cause(self, cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), ..self }
+    fn with_cause(self, cause: &'static str) -> Self {
+        Self { cause, ..self }
     }
 }
 
