@@ -196,7 +196,7 @@ fn finding(
 }
 
 /// The service that a source is, if it is one.
-fn service<'v>(key: Key<'v>) -> Option<&'v str> {
+fn service(key: Key<'_>) -> Option<&str> {
     if let Key::Service(name) = key { Some(name) } else { None }
 }
 
