@@ -79,6 +79,13 @@ fn explains_hosts_domains_and_reports_too() {
 }
 
 #[test]
+fn calls_nothing_failing_that_passed() {
+    let id = finding_of("authorized")["id"].as_str().unwrap().to_owned();
+    let text = about_mailbox(&["explain", &id]).stdout;
+    assert!(text.contains("passed, 0 delivered though failing"), "{text}");
+}
+
+#[test]
 fn says_so_where_nothing_has_the_id() {
     let run = dmarc(&["explain", "F-000000", MAILBOX, "--config", CONFIG]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));

@@ -15,7 +15,7 @@ use std::io::Read;
 use std::path::Path;
 
 use dmarc_core::Domain;
-use dmarc_core::findings::{Decision, Status, Subject, service_by_name};
+use dmarc_core::findings::{Decision, Status, Subject, is_finding_id, service_by_name};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -159,10 +159,7 @@ fn subject(at: usize, entry: &Entry) -> Result<Subject, Fault> {
 }
 
 fn finding(id: &Spanned<String>) -> Result<String, Fault> {
-    let is_id = id.get_ref().strip_prefix("F-").is_some_and(|rest| {
-        rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-    });
-    if is_id {
+    if is_finding_id(id.get_ref()) {
         return Ok(id.get_ref().clone());
     }
     Err((id.span().start, "`finding`: expected an id such as \"F-7KQ2M9\"".to_owned()))

@@ -1,12 +1,14 @@
 //! `dmarc diff`: two periods compared, source by source.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dmarc_core::findings::{Finding, Findings};
+use dmarc_core::findings::Findings;
 
 use crate::Output;
-use crate::commands::evidence::{Evidence, Question};
+use crate::commands::evidence::Evidence;
+use crate::commands::question::Question;
 use crate::commands::scope::{When, when};
+use crate::commands::senders::{Sender, by_source};
 use crate::error::CommandError;
 use crate::render::answer::{Answer, Cell, Column, ColumnKind};
 
@@ -28,18 +30,10 @@ pub(crate) struct Options {
     question: Question,
 }
 
-/// What a period has of one source.
-#[derive(Default)]
-struct Side<'f> {
-    messages: u64,
-    dmarc_pass: u64,
-    findings: Vec<&'f Finding>,
-}
-
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let split = self.split;
-        self.question.since(DAYS).answer(output, |evidence| diff(evidence, split))
+        self.question.since(DAYS).judge(output, |evidence| diff(evidence, split))
     }
 }
 
@@ -71,11 +65,11 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
         ],
     );
     let days = (covered(before), covered(after));
-    let (before, after) = (sides(before), sides(after));
+    let (before, after) = (by_source(&before.findings), by_source(&after.findings));
     let keys: BTreeSet<&(&str, &str)> = before.keys().chain(after.keys()).collect();
     let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
     for key @ (domain, source) in keys {
-        let none = Side::default();
+        let none = Sender::default();
         let (a, b) = (before.get(key).unwrap_or(&none), after.get(key).unwrap_or(&none));
         let Some((change, cause)) = change(a, b, days) else { continue };
         let ids: BTreeSet<&str> =
@@ -106,23 +100,12 @@ fn covered(found: &Findings) -> u64 {
     found.domains.iter().map(|domain| domain.days.len() as u64).max().unwrap_or_default()
 }
 
-fn sides(found: &Findings) -> BTreeMap<(&str, &str), Side<'_>> {
-    let mut sides: BTreeMap<(&str, &str), Side<'_>> = BTreeMap::new();
-    for finding in &found.findings {
-        let side = sides.entry((&finding.domain, &finding.source.name)).or_default();
-        side.messages = side.messages.saturating_add(finding.messages);
-        side.dmarc_pass = side.dmarc_pass.saturating_add(finding.dmarc_pass);
-        side.findings.push(finding);
-    }
-    sides
-}
-
 /// What changed about a source, and what the later period says of it; nothing if it did not change.
-fn change(before: &Side<'_>, after: &Side<'_>, days: (u64, u64)) -> Option<(&'static str, String)> {
-    let classes = |side: &Side<'_>| -> BTreeSet<&'static str> {
+fn change(before: &Sender<'_>, after: &Sender<'_>, days: (u64, u64)) -> Option<(&'static str, String)> {
+    let classes = |side: &Sender<'_>| -> BTreeSet<&'static str> {
         side.findings.iter().map(|finding| finding.class.as_str()).collect()
     };
-    let cause = |side: &Side<'_>| {
+    let cause = |side: &Sender<'_>| {
         let worst = side.findings.iter().max_by_key(|finding| (finding.severity, finding.messages));
         worst.map(|finding| finding.statement.clone()).unwrap_or_default()
     };

@@ -9,25 +9,9 @@ use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, loa
 
 use crate::Output;
 use crate::commands::limits;
-use crate::commands::scope::Scope;
-use crate::commands::setup::Setup;
+use crate::commands::question::Asked;
 use crate::error::CommandError;
-use crate::render::answer::{Answer, Format};
 use crate::render::trouble::Trouble;
-
-/// What is to be judged.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Judged {
-    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
-    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    paths: Vec<PathBuf>,
-
-    #[command(flatten)]
-    setup: Setup,
-
-    #[command(flatten)]
-    scope: Scope,
-}
 
 /// Reports that count, and what is known about the hosts in them.
 pub(crate) struct Evidence {
@@ -58,12 +42,7 @@ enum Source {
     Dataset(Box<DatasetReader>),
 }
 
-impl Judged {
-    /// The same for other paths.
-    pub(crate) fn of(paths: Vec<PathBuf>, setup: Setup, scope: Scope) -> Self {
-        Self { paths, setup, scope }
-    }
-
+impl Asked {
     /// Reads what is named, once, and keeps nothing; without any name, the dataset. What was wrong with mail is said at once, so
     /// that the answer is what stays on the screen, and is the result for the end of the run.
     pub(crate) fn gather(
@@ -107,16 +86,13 @@ impl Source {
 }
 
 impl Evidence {
-    /// Leaves out what is not asked for.
+    /// Leaves out what is not asked for and is about no record.
     fn select(&mut self) {
         let selection = &self.selection;
         let is_in = |domain: &str, begin: i64| selection.has_domain(domain) && selection.has_time(begin);
         let collected = &mut self.context.collected;
         collected.tls.retain(|tls| is_in(&tls.policy_domain, tls.period.0));
         collected.set_aside.retain(|aside| is_in(&aside.policy_domain, aside.period.0));
-        if let Source::Files(records) = &mut self.source {
-            records.retain(|record| selection.has(record));
-        }
     }
 
     /// What became of the inputs.
@@ -259,42 +235,4 @@ fn collect(paths: &[PathBuf], config: &Config, trouble: &mut Trouble) -> Collect
         }
     }
     collection.finish()
-}
-
-/// A question about what is judged, and how its answer is written.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Question {
-    #[command(flatten)]
-    evidence: Judged,
-
-    /// How to write the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-
-    /// Rows at most; how many are left out is said
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-}
-
-impl Question {
-    /// The same about the last days unless another time is asked for.
-    pub(crate) fn since(mut self, days: i64) -> Self {
-        self.evidence.scope = self.evidence.scope.or_since(days);
-        self
-    }
-
-    /// Gathers the evidence, asks, and writes the answer.
-    pub(crate) fn answer(
-        &self,
-        output: &mut Output<'_>,
-        ask: impl FnOnce(&Evidence) -> Result<Answer, CommandError>,
-    ) -> Result<(), CommandError> {
-        let (evidence, ended) = self.evidence.gather(output)?;
-        let mut answer = ask(&evidence)?;
-        if let Some(limit) = self.limit {
-            answer.limit(limit);
-        }
-        answer.write(self.format, output.screen, output.out, output.err).map_err(CommandError::output)?;
-        ended
-    }
 }

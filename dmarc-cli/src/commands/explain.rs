@@ -1,17 +1,14 @@
 //! `dmarc explain`: a finding, a report, a host or a domain, down to its rows, its reports and the mails they came in.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use dmarc_core::Domain;
 use dmarc_core::domain::organizational;
-use dmarc_core::findings::{DomainSummary, Finding, HostFacts, HostSummary, ReportSummary};
+use dmarc_core::findings::{DomainSummary, Finding, HostFacts, HostSummary, ReportSummary, is_finding_id};
 use serde::Serialize;
 
 use crate::Output;
-use crate::commands::evidence;
-use crate::commands::scope::Scope;
-use crate::commands::setup::Setup;
+use crate::commands::question::Asked;
 use crate::error::{CommandError, Kind};
 use crate::render::{explain, json};
 
@@ -25,15 +22,8 @@ pub(crate) struct Options {
     #[arg(value_name = "ID")]
     id: String,
 
-    /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
-    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    paths: Vec<PathBuf>,
-
     #[command(flatten)]
-    setup: Setup,
-
-    #[command(flatten)]
-    scope: Scope,
+    asked: Asked,
 
     /// Rows of a finding at most
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -89,10 +79,7 @@ impl Subject {
             return Self::Host(ip);
         }
         let upper = id.to_ascii_uppercase();
-        let is_finding = upper
-            .strip_prefix("F-")
-            .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        if is_finding { Self::Finding(upper) } else { Self::Other(id.to_owned()) }
+        if is_finding_id(&upper) { Self::Finding(upper) } else { Self::Other(id.to_owned()) }
     }
 
     /// Whether a finding is meant.
@@ -124,8 +111,7 @@ impl Explanation {
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let subject = Subject::new(&self.id);
-        let options = evidence::Judged::of(self.paths, self.setup, self.scope);
-        let (evidence, ended) = options.gather(output)?;
+        let (evidence, ended) = self.asked.gather(output)?;
         let judged = evidence.judge(&|observed, beside| {
             let beside = beside.with_rows(self.limit);
             let mut found =

@@ -8,7 +8,7 @@ use dmarc_ingest::Inputs;
 use serde::Serialize;
 
 use crate::Output;
-use crate::commands::evidence;
+use crate::commands::question::Asked;
 use crate::error::{CommandError, Kind};
 use crate::render::answer::Format;
 use crate::render::{findings as table, json};
@@ -25,7 +25,7 @@ const SHOWN: usize = 12;
 )]
 pub(crate) struct Options {
     #[command(flatten)]
-    evidence: evidence::Judged,
+    asked: Asked,
 
     /// How to write the findings
     #[arg(long, value_enum, default_value_t)]
@@ -66,7 +66,7 @@ struct Period {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let (evidence, ended) = self.evidence.gather(output)?;
+        let (evidence, ended) = self.asked.gather(output)?;
         let not_shown = AtomicU64::new(0);
         let mut findings = evidence.find(&|found| self.leave_out(&mut found.findings, &not_shown))?;
         // Those that are about no record come last.

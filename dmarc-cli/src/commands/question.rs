@@ -11,6 +11,7 @@ use dmarc_ingest::{Config, IngestError, Settings, ingest};
 use tempfile::TempDir;
 
 use crate::Output;
+use crate::commands::evidence::Evidence;
 use crate::commands::limits;
 use crate::commands::scope::Scope;
 use crate::commands::setup::Setup;
@@ -19,18 +20,25 @@ use crate::render::answer::{Answer, Format};
 use crate::render::intake::Intake;
 use crate::render::trouble::Trouble;
 
-/// What a question is asked of, and how its answer is written.
+/// What a command is asked of.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Question {
+pub(crate) struct Asked {
     /// Mail, Maildir, mbox, report or folder of these; `-` reads standard input; without any, the dataset
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
-    paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    setup: Setup,
+    pub(crate) setup: Setup,
 
     #[command(flatten)]
-    scope: Scope,
+    pub(crate) scope: Scope,
+}
+
+/// A question, and how its answer is written.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Question {
+    #[command(flatten)]
+    asked: Asked,
 
     /// How to write the answer
     #[arg(long, value_enum, default_value_t)]
@@ -41,7 +49,7 @@ pub(crate) struct Question {
     limit: Option<usize>,
 }
 
-/// What a question is asked of.
+/// The rows that a question is asked of.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) reader: DatasetReader,
@@ -51,6 +59,23 @@ pub(crate) struct Subject {
 }
 
 impl Question {
+    /// The same about the last days unless another time is asked for.
+    pub(crate) fn since(mut self, days: i64) -> Self {
+        self.asked.scope = self.asked.scope.or_since(days);
+        self
+    }
+
+    /// Gathers the evidence, asks, and writes the answer.
+    pub(crate) fn judge(
+        &self,
+        output: &mut Output<'_>,
+        ask: impl FnOnce(&Evidence) -> Result<Answer, CommandError>,
+    ) -> Result<(), CommandError> {
+        let (evidence, ended) = self.asked.gather(output)?;
+        self.write(ask(&evidence)?, output)?;
+        ended
+    }
+
     /// Takes in what was named, asks, and writes the answer.
     pub(crate) fn answer(
         &self,
@@ -58,29 +83,32 @@ impl Question {
         ask: impl FnOnce(&Subject) -> Result<Answer, CommandError>,
     ) -> Result<(), CommandError> {
         let mut trouble = Trouble::default();
-        let (reader, folder) = if self.paths.is_empty() {
-            (self.setup.reader(&self.setup.config()?)?, None)
+        let (reader, folder) = if self.asked.paths.is_empty() {
+            (self.asked.setup.reader(&self.asked.setup.config()?)?, None)
         } else {
             let folder = tempfile::Builder::new().prefix("dmarc-").tempdir().map_err(unwritable)?;
             (self.take_in(&folder, &mut trouble)?, Some(folder))
         };
         // What was refused is said first, so that the answer is what stays on the screen.
         let ended = trouble.finish(output.err);
-        let selection = self.scope.selection(|| Ok(reader.newest()?), output)?;
-        let mut answer = ask(&Subject { reader, selection, _folder: folder })?;
+        let selection = self.asked.scope.selection(|| Ok(reader.newest()?), output)?;
+        self.write(ask(&Subject { reader, selection, _folder: folder })?, output)?;
+        ended
+    }
+
+    fn write(&self, mut answer: Answer, output: &mut Output<'_>) -> Result<(), CommandError> {
         if let Some(limit) = self.limit {
             answer.limit(limit);
         }
-        answer.write(self.format, output.screen, output.out, output.err).map_err(CommandError::output)?;
-        ended
+        answer.write(self.format, output.screen, output.out, output.err).map_err(CommandError::output)
     }
 
     /// Takes what was named into a dataset of its own. Nothing is asked of the network, so no signature is checked.
     fn take_in(&self, folder: &TempDir, trouble: &mut Trouble) -> Result<DatasetReader, CommandError> {
-        let config = self.setup.named_config()?;
+        let config = self.asked.setup.named_config()?;
         let settings = Settings { limits: limits(), owner: config.owner, resolver: None, acknowledge: false };
         let dataset = Mutex::new(Dataset::open(folder.path())?);
-        let mut source = Paths::new(&self.paths, &settings.limits, Config::default().limits.batch());
+        let mut source = Paths::new(&self.asked.paths, &settings.limits, Config::default().limits.batch());
         let mut intake = Intake::default();
         let taken = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));
         taken.map_err(|error| match error {

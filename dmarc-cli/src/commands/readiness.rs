@@ -3,7 +3,8 @@
 use dmarc_core::findings::{Class, DomainSummary, Finding, Findings};
 
 use crate::Output;
-use crate::commands::evidence::{Evidence, Question};
+use crate::commands::evidence::Evidence;
+use crate::commands::question::Question;
 use crate::error::CommandError;
 use crate::render::answer::{Answer, Cell, Column, ColumnKind};
 use crate::render::figures::{grouped, percent};
@@ -42,7 +43,7 @@ struct Gate {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        self.question.since(DAYS).answer(output, readiness)
+        self.question.since(DAYS).judge(output, readiness)
     }
 }
 

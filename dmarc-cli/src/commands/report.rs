@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Output;
-use crate::commands::evidence;
+use crate::commands::question::Asked;
 use crate::error::{CommandError, Kind};
 use crate::render::html;
 use crate::render::text::Neutral;
@@ -23,7 +23,7 @@ const MODE: u32 = 0o666;
 )]
 pub(crate) struct Options {
     #[command(flatten)]
-    evidence: evidence::Judged,
+    asked: Asked,
 
     /// Write a page of HTML to this file, whole or not at all; `-` writes to standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -32,7 +32,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        let (evidence, ended) = self.evidence.gather(output)?;
+        let (evidence, ended) = self.asked.gather(output)?;
         let page = html::page(&evidence.find(&|_| {})?, evidence.inputs());
         if self.html == Path::new("-") {
             let written = output.out.write_all(page.as_bytes()).and_then(|()| output.out.flush());

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use dmarc_core::findings::{Finding, Findings};
 
 use crate::Output;
-use crate::commands::evidence::{Evidence, Question};
+use crate::commands::evidence::Evidence;
+use crate::commands::question::Question;
 use crate::error::CommandError;
 use crate::render::answer::{Answer, Cell, Column, ColumnKind};
 
@@ -18,18 +19,18 @@ pub(crate) struct Options {
 
 /// All findings about one source.
 #[derive(Default)]
-struct Sender<'f> {
-    messages: u64,
-    dmarc_pass: u64,
+pub(super) struct Sender<'f> {
+    pub(super) messages: u64,
+    pub(super) dmarc_pass: u64,
     delivered_failing: u64,
     hosts: BTreeSet<std::net::IpAddr>,
     seen: Option<(i64, i64)>,
-    findings: Vec<&'f Finding>,
+    pub(super) findings: Vec<&'f Finding>,
 }
 
 impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
-        self.question.answer(output, senders)
+        self.question.judge(output, senders)
     }
 }
 
@@ -56,7 +57,12 @@ fn answer(found: &Findings) -> Answer {
             Column::new("findings", ColumnKind::List),
         ],
     );
-    for ((domain, source), sender) in by_source(&found.findings) {
+    let mut senders: Vec<_> = by_source(&found.findings).into_iter().collect();
+    // By domain, and then those that send most first.
+    senders.sort_by(|((domain, a), one), ((other, b), two)| {
+        (domain, two.messages, a).cmp(&(other, one.messages, b))
+    });
+    for ((domain, source), sender) in senders {
         let (first, last) = sender.seen.unzip();
         let classes: BTreeSet<&str> = sender.findings.iter().map(|finding| finding.class.as_str()).collect();
         answer.push(vec![
@@ -75,23 +81,18 @@ fn answer(found: &Findings) -> Answer {
     answer
 }
 
-/// By domain, and then those that send most first.
-fn by_source(findings: &[Finding]) -> Vec<((&str, &str), Sender<'_>)> {
+/// By domain and source.
+pub(super) fn by_source(findings: &[Finding]) -> BTreeMap<(&str, &str), Sender<'_>> {
     let mut senders: BTreeMap<(&str, &str), Sender<'_>> = BTreeMap::new();
     for finding in findings {
         let sender = senders.entry((&finding.domain, &finding.source.name)).or_default();
         sender.messages = sender.messages.saturating_add(finding.messages);
         sender.dmarc_pass = sender.dmarc_pass.saturating_add(finding.dmarc_pass);
-        let delivered = finding.delivered.min(finding.messages.saturating_sub(finding.dmarc_pass));
-        sender.delivered_failing = sender.delivered_failing.saturating_add(delivered);
+        sender.delivered_failing = sender.delivered_failing.saturating_add(finding.delivered_failing());
         sender.hosts.extend(&finding.source.ips);
         let (first, last) = sender.seen.unwrap_or((finding.first_seen, finding.last_seen));
         sender.seen = Some((first.min(finding.first_seen), last.max(finding.last_seen)));
         sender.findings.push(finding);
     }
-    let mut senders: Vec<_> = senders.into_iter().collect();
-    senders.sort_by(|((domain, a), one), ((other, b), two)| {
-        (domain, two.messages, a).cmp(&(other, one.messages, b))
-    });
     senders
 }

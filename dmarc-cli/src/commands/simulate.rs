@@ -3,7 +3,8 @@
 use dmarc_core::findings::{Candidate, CandidatePolicy, Simulated, Subject, service_by_name, simulate};
 
 use crate::Output;
-use crate::commands::evidence::{Evidence, Question};
+use crate::commands::evidence::Evidence;
+use crate::commands::question::Question;
 use crate::error::CommandError;
 use crate::render::answer::{Answer, Cell, Column, ColumnKind};
 
@@ -35,7 +36,7 @@ impl Options {
         candidate.policy = self.policy;
         candidate.lost_selectors = self.lose_selector.iter().map(|name| name.to_ascii_lowercase()).collect();
         candidate.lost_spf = self.lose_spf;
-        self.question.answer(output, |evidence| simulated(evidence, &candidate))
+        self.question.judge(output, |evidence| simulated(evidence, &candidate))
     }
 }
 

@@ -64,7 +64,7 @@ impl Page<'_> {
             "{} messages, {} passed, {} delivered though failing   {} … {}\n",
             grouped(finding.messages),
             grouped(finding.dmarc_pass),
-            grouped(finding.delivered),
+            grouped(finding.delivered_failing()),
             day(finding.first_seen),
             day(finding.last_seen)
         )?;

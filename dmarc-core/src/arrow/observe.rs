@@ -153,7 +153,7 @@ impl<'a> Rows<'a> {
             let cause = causes.get_or(&words, || {
                 let [from] = self.header_from.row(row);
                 let from = known(from, "header_from")?;
-                Ok(observed.numbers(from, self.signals(row, &domain, from)))
+                Ok(observed.cause(from, self.signals(row, &domain, from)))
             })?;
             if host.row.is_none_or(|before| !self.is_same_host(row, before)) {
                 host = HostStreams { number: observed.host(self.ip(row)?), ..HostStreams::default() };
@@ -263,7 +263,7 @@ impl HostStreams {
         if let Some((_, stream)) = self.streams.iter().find(|(known, _)| *known == cause) {
             return *stream;
         }
-        let stream = observed.stream_by_numbers(self.number, cause);
+        let stream = observed.stream(self.number, cause);
         self.streams.push((cause, stream));
         stream
     }

@@ -79,6 +79,18 @@ impl std::fmt::Display for Subject {
     }
 }
 
+impl Subject {
+    /// Whether `host` is meant. That of a finding is not told by its host.
+    pub(super) fn is_about(&self, host: &Host<'_>) -> bool {
+        match (self, &host.facts.name) {
+            (Self::Network(network), _) => host.ip.is_some_and(|ip: IpAddr| network.contains(&ip)),
+            (Self::Service(service), _) => matches!(host.place, Place::Service(name) if name == service),
+            (Self::Host(parent), HostName::Confirmed(name)) => is_at_or_below(name, parent),
+            _ => false,
+        }
+    }
+}
+
 impl Decision {
     /// A decision about a source of every domain.
     #[must_use]
@@ -94,15 +106,6 @@ impl Decision {
     /// Whether it is about mail of `host` from the Author Domain `from`.
     pub(super) fn matches(&self, host: &Host<'_>, from: &str) -> bool {
         let is_from = self.domain.as_deref().is_none_or(|domain| is_at_or_below(from, domain));
-        is_from && self.is_about(host)
-    }
-
-    fn is_about(&self, host: &Host<'_>) -> bool {
-        match (&self.subject, &host.facts.name) {
-            (Subject::Network(network), _) => host.ip.is_some_and(|ip: IpAddr| network.contains(&ip)),
-            (Subject::Service(service), _) => matches!(host.place, Place::Service(name) if name == service),
-            (Subject::Host(parent), HostName::Confirmed(name)) => is_at_or_below(name, parent),
-            _ => false,
-        }
+        is_from && self.subject.is_about(host)
     }
 }

@@ -12,6 +12,8 @@ use super::view::Host;
 
 /// The version of the rules; part of every id, so that a changed rule makes new findings.
 const RULES_VERSION: &str = "1";
+/// How many characters follow `F-` in an id.
+const ID_LENGTH: usize = 6;
 /// Characters of an id: Crockford's Base32, in which none is taken for another.
 const ID_CHARACTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -77,6 +79,13 @@ pub struct Decided {
     /// Until when it is believed: seconds since the Unix epoch, UTC.
     #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
     pub expires: i64,
+}
+
+impl Finding {
+    /// Messages that failed DMARC and reached the recipient all the same.
+    pub fn delivered_failing(&self) -> u64 {
+        self.delivered.min(self.messages.saturating_sub(self.dmarc_pass))
+    }
 }
 
 impl From<&Decision> for Decided {
@@ -169,14 +178,20 @@ pub struct EvidenceRow {
     pub is_pass: bool,
 }
 
+/// Whether a text could be the id of a finding: `F-` and six digits or capital letters.
+pub fn is_finding_id(text: &str) -> bool {
+    let is_of_id = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+    text.strip_prefix("F-").is_some_and(|rest| rest.len() == ID_LENGTH && rest.bytes().all(is_of_id))
+}
+
 /// The id of what `rule` says about `cluster` of `domain`.
 pub(super) fn id(rule: &str, domain: &str, cluster: &str, cause: &str) -> String {
     let text = [RULES_VERSION, rule, domain, cluster, cause].join("\u{1f}");
     let digest = Sha256::digest(text.as_bytes());
     let bits = digest.iter().take(4).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
     let character =
-        |n: u32| ID_CHARACTERS.get((bits >> (5 * n) & 31) as usize).map_or('0', |c| char::from(*c));
-    format!("F-{}", (0..6).map(character).collect::<String>())
+        |n: usize| ID_CHARACTERS.get((bits >> (5 * n) & 31) as usize).map_or('0', |c| char::from(*c));
+    format!("F-{}", (0..ID_LENGTH).map(character).collect::<String>())
 }
 
 /// The largest rows of streams as evidence, in an order that does not depend on theirs.

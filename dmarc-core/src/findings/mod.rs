@@ -31,7 +31,7 @@ use std::net::IpAddr;
 
 pub use class::{Class, Severity};
 pub use decision::{Decision, Status, Subject};
-pub use finding::{Decided, Evidence, EvidenceRow, Finding, Source};
+pub use finding::{Decided, Evidence, EvidenceRow, Finding, Source, is_finding_id};
 pub use novelty::Novelty;
 pub use observed::{HostSummary, Observations, Observed, ReportSummary};
 pub use services::{Service, ServiceKind};

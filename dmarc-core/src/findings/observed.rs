@@ -245,7 +245,9 @@ impl Observed {
         let (origin, policy) = (facts.origin.clone(), facts.policy.clone());
         let report = self.report(id, ReportRest { origin, trust: facts.trust, policy });
         let signals = Signals::of(record, &self.name);
-        let stream = self.stream(record.source_ip, &record.header_from, signals);
+        let cause = self.cause(&record.header_from, signals);
+        let host = self.host(record.source_ip);
+        let stream = self.stream(host, cause);
         let counted = Counted {
             report,
             messages: record.message_count,
@@ -274,33 +276,19 @@ impl Observed {
         number
     }
 
-    /// The number of a stream.
-    pub(crate) fn stream(&mut self, host: Option<IpAddr>, from: &str, signals: Signals) -> u32 {
-        let host = self.hosts.number(host);
-        let from = self.text(from);
-        let signals = self.signals.number(signals);
-        self.stream_of(StreamKey { host, from, signals })
-    }
-
-    /// The numbers of an Author Domain and a signature: for callers that see the same ones again and again.
-    #[cfg(feature = "arrow")]
-    pub(crate) fn numbers(&mut self, from: &str, signals: Signals) -> (u32, u32) {
+    /// The numbers of an Author Domain and a signature.
+    pub(crate) fn cause(&mut self, from: &str, signals: Signals) -> (u32, u32) {
         (self.text(from), self.signals.number(signals))
     }
 
     /// The number of a host.
-    #[cfg(feature = "arrow")]
     pub(crate) fn host(&mut self, host: Option<IpAddr>) -> u32 {
         self.hosts.number(host)
     }
 
-    /// The number of the stream of a host, by the numbers of Author Domain and signature.
-    #[cfg(feature = "arrow")]
-    pub(crate) fn stream_by_numbers(&mut self, host: u32, (from, signals): (u32, u32)) -> u32 {
-        self.stream_of(StreamKey { host, from, signals })
-    }
-
-    fn stream_of(&mut self, key: StreamKey) -> u32 {
+    /// The number of the stream of a host, with the numbers of Author Domain and signature.
+    pub(crate) fn stream(&mut self, host: u32, (from, signals): (u32, u32)) -> u32 {
+        let key = StreamKey { host, from, signals };
         let streams = &mut self.streams;
         *self.index.entry(key).or_insert_with(|| {
             streams.push(StreamData::new(key));

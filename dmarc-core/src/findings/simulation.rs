@@ -10,7 +10,7 @@ use super::Known;
 use super::assemble::sources;
 use super::class::Class;
 use super::cluster::judged;
-use super::decision::{Decision, Status, Subject};
+use super::decision::Subject;
 use super::observed::{Observed, Stream};
 use super::signals::Match;
 use super::view::{DomainView, Host};
@@ -188,7 +188,6 @@ pub struct Simulated {
 pub fn simulate(observed: &Observed, known: &Known<'_>, candidate: &Candidate) -> Vec<Simulated> {
     let view = DomainView::new(observed, known);
     let subdomains = observed.policy_subdomains();
-    let lost: Vec<Decision> = candidate.lost_spf.iter().map(lost).collect();
     let judged = judged(&view);
     let mut simulated: BTreeMap<String, Simulated> = BTreeMap::new();
     for (finding, members) in sources(&view, &judged) {
@@ -206,18 +205,13 @@ pub fn simulate(observed: &Observed, known: &Known<'_>, candidate: &Candidate) -
         });
         for member in members {
             let is_governed_below = subdomains.iter().any(|below| is_at_or_below(member.stream.from, below));
-            let is_lost = lost.iter().any(|lost| lost.matches(member.host, member.stream.from));
+            let is_lost = candidate.lost_spf.iter().any(|lost| lost.is_about(member.host));
             one.add(candidate, view.domain, (member.host, member.stream), is_lost, is_governed_below);
         }
     }
     let mut simulated: Vec<Simulated> = simulated.into_values().collect();
     simulated.sort_by_key(|one| (std::cmp::Reverse((one.enforced(), one.messages)), one.id.clone()));
     simulated
-}
-
-/// The matching of a decision is what is wanted of it.
-fn lost(subject: &Subject) -> Decision {
-    Decision::new(Status::Blocked, subject.clone(), String::new(), String::new(), i64::MAX)
 }
 
 impl Simulated {

@@ -291,6 +291,7 @@ fn replaying(hosts: &[Host<'_>], days: Days) -> BTreeSet<Option<IpAddr>> {
         .map(|(host, ..)| host.ip)
         .collect()
 }
+
 /// Sums by day, asked for the busiest window of [`weights::CAMPAIGN_DAYS`] around a day.
 pub(super) struct Windows(BTreeMap<i64, u64>);
 

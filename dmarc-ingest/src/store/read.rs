@@ -302,7 +302,7 @@ fn set_aside(connection: &Connection) -> rusqlite::Result<Vec<SetAside>> {
     let aside = |row: &rusqlite::Row<'_>| {
         let (outcome, source, part, reason): (String, String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let origin = if part.is_empty() { source } else { format!("{source} {part}") };
+        let origin = crate::collection::origin(&source, &part);
         let mut aside = if outcome == "untrusted" {
             SetAside::new(Class::ReportUntrusted, origin, reason)
         } else {

@@ -1,22 +1,16 @@
 //! Numbers, days and classes as a reader sees them.
 
 use dmarc_core::findings::Class;
-use dmarc_core::time::rfc3339;
+
+pub(super) use crate::render::figures::day as day_of;
+use crate::render::figures::grouped;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
 /// `48210` as `48 210`, with a space that breaks no line.
 pub(super) fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(n).replace(' ', "\u{202f}")
 }
 
 /// A number of things: `1 report`, `2 reports`.
@@ -34,11 +28,6 @@ pub(super) fn tenths(part: u64, whole: u64) -> Option<u64> {
 pub(super) fn percent(part: u64, whole: u64) -> String {
     tenths(part, whole)
         .map_or_else(|| "–".to_owned(), |tenths| format!("{}.{}\u{202f}%", tenths / 10, tenths % 10))
-}
-
-/// The UTC day of a time in seconds since the Unix epoch.
-pub(super) fn day_of(seconds: i64) -> String {
-    rfc3339(seconds).chars().take_while(|c| *c != 'T').collect()
 }
 
 /// A day that is counted in days since the Unix epoch.
