@@ -84,6 +84,10 @@ impl Selection {
         self.domains.is_empty() || self.domains.iter().any(|domain| is_at_or_below(policy_domain, domain))
     }
 
+    pub(crate) fn is_of_any_time(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
     /// Whether records of a report are looked at whose period begins at `begin`.
     pub fn has_time(&self, begin: i64) -> bool {
         self.since.is_none_or(|since| begin >= since) && self.until.is_none_or(|until| begin <= until)

@@ -181,13 +181,13 @@ pub(crate) fn sort(set_aside: &mut [SetAside]) {
 }
 
 /// What is known about a host: from the networks of its owner and from what was found out about it, if anything was.
-pub fn host_facts(owner: &Owner, host: Option<&Host>, ip: IpAddr) -> HostFacts {
+pub fn host_facts(owner: &Owner, host: Option<Host>, ip: IpAddr) -> HostFacts {
     let is_own = owner.networks.iter().any(|network| network.contains(&ip));
     let name = match host {
         None => HostName::NotLookedUp,
         Some(host) if host.name.is_empty() => HostName::Nameless,
-        Some(host) if host.confirmed => HostName::Confirmed(host.name.clone()),
-        Some(host) => HostName::Unconfirmed(host.name.clone()),
+        Some(host) if host.confirmed => HostName::Confirmed(host.name),
+        Some(host) => HostName::Unconfirmed(host.name),
     };
     HostFacts::new(is_own, name)
 }

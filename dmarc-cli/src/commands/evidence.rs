@@ -180,7 +180,7 @@ impl Context {
         let host = |ip| {
             let listed = self.listed.as_ref().and_then(|hosts| hosts.get(ip)).cloned();
             let host = listed.or_else(|| facts.and_then(|facts| facts.host(ip)));
-            host_facts(&self.config.owner, host.as_ref(), ip)
+            host_facts(&self.config.owner, host, ip)
         };
         let mut known = Known::new(&host);
         (known.failures, known.decisions) = (&self.collected.failures, &self.decisions);

@@ -298,6 +298,11 @@ impl<'a, const N: usize> TextColumns<'a, N> {
         std::array::from_fn(|at| self.0.get(at).and_then(|column| primitive(column.keys, row)).unwrap_or(-1))
     }
 
+    /// The number of the word of a row in the first of the columns.
+    pub(super) fn key(&self, row: usize) -> Option<usize> {
+        self.0.first().and_then(|column| primitive(column.keys, row)).and_then(|key| usize::try_from(key).ok())
+    }
+
     /// How many words the first of the columns has.
     pub(super) fn values(&self) -> usize {
         self.0.first().map_or(0, |column| column.values.len())
@@ -305,7 +310,12 @@ impl<'a, const N: usize> TextColumns<'a, N> {
 
     /// Whether two rows hold the same.
     pub(super) fn is_same(&self, row: usize, other: usize) -> bool {
-        self.0.iter().all(|column| primitive(column.keys, row) == primitive(column.keys, other))
+        self.0.iter().all(|column| column.is_same(row, other))
+    }
+
+    /// Whether two rows hold the same in the column at `at`.
+    pub(super) fn is_same_in(&self, at: usize, row: usize, other: usize) -> bool {
+        self.0.get(at).is_some_and(|column| column.is_same(row, other))
     }
 }
 
@@ -313,6 +323,10 @@ impl<'a> TextColumn<'a> {
     fn new(column: &'a ArrayRef) -> Option<Self> {
         let column = column.as_dictionary_opt::<Int32Type>()?;
         Some(Self { keys: column.keys(), values: column.values().as_string_opt()? })
+    }
+
+    fn is_same(&self, row: usize, other: usize) -> bool {
+        primitive(self.keys, row) == primitive(self.keys, other)
     }
 
     fn text(&self, row: usize) -> Option<&'a str> {
@@ -373,6 +387,12 @@ impl<const N: usize> TextStructColumn<'_, N> {
     /// Whether a row has no items.
     pub(super) fn is_empty(&self, row: usize) -> bool {
         self.lists.range(row).is_empty()
+    }
+
+    /// Whether two rows have the same items.
+    pub(super) fn is_same(&self, row: usize, other: usize) -> bool {
+        let (items, others) = (self.lists.range(row), self.lists.range(other));
+        items.len() == others.len() && items.zip(others).all(|(item, other)| self.items.is_same(item, other))
     }
 
     /// How many items a row has and the numbers of their words, see [`TextColumns::keys`].

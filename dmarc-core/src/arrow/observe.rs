@@ -3,7 +3,6 @@
 //! Text columns hold numbers of words, so rows are compared by numbers, and words are looked at once a batch.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 
 use arrow_array::cast::AsArray as _;
@@ -50,10 +49,17 @@ pub const OBSERVED_COLUMNS: [&str; 22] = [
     "trust",
 ];
 
+/// What is looked at of each report.
+const REPORT: [&str; 4] = ["report_id", "reporter", "trust", "policy_p"];
+/// Which of these is the reporter.
+const REPORTER: usize = 1;
 /// What is looked at of each item of a list.
 const DKIM: [&str; 3] = ["domain", "selector", "result"];
 const SPF: [&str; 3] = ["domain", "scope", "result"];
 const REASONS: [&str; 2] = ["type", "comment"];
+
+/// The streams of a host that are compared before they are looked up.
+const STREAMS_AT_HAND: usize = 8;
 
 impl Observations {
     /// Takes in the records of an aggregate batch that are selected: the same as [`add`](Self::add) of each of them, many times
@@ -84,13 +90,15 @@ impl Observations {
 /// The columns of a batch.
 struct Rows<'a> {
     policy_domain: TextColumns<'a, 1>,
-    /// `report_id`, `reporter`, `trust`, `policy_p`.
     report: TextColumns<'a, 4>,
-    period: [&'a TimestampMicrosecondArray; 2],
+    begin: &'a TimestampMicrosecondArray,
+    end: &'a TimestampMicrosecondArray,
     source_ip: &'a StringArray,
     message_count: &'a UInt64Array,
-    /// `is_delivered`, `dkim_aligned`, `spf_aligned`, `disagrees`.
-    flags: [&'a BooleanArray; 4],
+    is_delivered: &'a BooleanArray,
+    dkim_aligned: &'a BooleanArray,
+    spf_aligned: &'a BooleanArray,
+    disagrees: &'a BooleanArray,
     header_from: TextColumns<'a, 1>,
     dkim: TextStructColumn<'a, 3>,
     spf: TextStructColumn<'a, 3>,
@@ -100,20 +108,21 @@ struct Rows<'a> {
 /// What a row says about the stream, in numbers that mean something inside this batch only.
 type Words = Vec<i32>;
 
-/// Which report a row is of, in such numbers.
-type ReportWords = ([i32; 2], i64, i64);
-
 impl<'a> Rows<'a> {
     fn new(batch: &'a RecordBatch) -> Result<Self, ArrowError> {
         let flag = |name| column(batch, name, |column| column.as_boolean_opt());
         let time = |name| column(batch, name, |column| column.as_primitive_opt::<TimestampMicrosecondType>());
         Ok(Self {
             policy_domain: TextColumns::new(batch, ["policy_domain"])?,
-            report: TextColumns::new(batch, ["report_id", "reporter", "trust", "policy_p"])?,
-            period: [time("begin")?, time("end")?],
+            report: TextColumns::new(batch, REPORT)?,
+            begin: time("begin")?,
+            end: time("end")?,
             source_ip: column(batch, "source_ip", |column| column.as_string_opt())?,
             message_count: column(batch, "message_count", |column| column.as_primitive_opt::<UInt64Type>())?,
-            flags: [flag("is_delivered")?, flag("dkim_aligned")?, flag("spf_aligned")?, flag("disagrees")?],
+            is_delivered: flag("is_delivered")?,
+            dkim_aligned: flag("dkim_aligned")?,
+            spf_aligned: flag("spf_aligned")?,
+            disagrees: flag("disagrees")?,
             header_from: TextColumns::new(batch, ["header_from"])?,
             dkim: TextStructColumn::new(batch, "dkim", DKIM)?,
             spf: TextStructColumn::new(batch, "spf", SPF)?,
@@ -139,27 +148,25 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let observed = observations.domain(organizational(policy_domain));
-        let domain = observed.name().to_owned();
         let mut reports = Reports::new(self.report.values());
-        let mut causes: Seen<Words, (u32, u32)> = Seen::default();
+        let mut causes = Causes::new(observed.name());
         let mut host = HostStreams::default();
-        let mut words = Words::new();
         for row in rows {
-            let report = reports.number(self.report_words(row)?, || {
+            let report = reports.number(row, self, || {
                 let (id, rest) = self.read_report(row, policy_domain)?;
                 Ok(observed.report(id, rest))
             })?;
-            self.words(row, &mut words);
-            let cause = causes.get_or(&words, || {
-                let [from] = self.header_from.row(row);
-                let from = known(from, "header_from")?;
-                Ok(observed.cause(from, self.signals(row, &domain, from)))
-            })?;
             if host.row.is_none_or(|before| !self.is_same_host(row, before)) {
-                host = HostStreams { number: observed.host(self.ip(row)?), ..HostStreams::default() };
+                host.begin(observed.host(self.ip(row)?));
             }
             host.row = Some(row);
-            let stream = host.stream(cause, observed);
+            let stream = match host.stream_like(row, self) {
+                Some(stream) => stream,
+                None => {
+                    let cause = causes.number(row, self, observed)?;
+                    host.add(row, observed.stream(host.number, cause))
+                }
+            };
             observed.count(stream, self.counted(row, report)?);
         }
         Ok(())
@@ -167,34 +174,29 @@ impl<'a> Rows<'a> {
 
     /// A row without a period is looked at, and found out.
     fn is_in(&self, row: usize, selection: &Selection) -> bool {
-        let [begin, _] = self.period;
-        seconds(begin, row).is_none_or(|begin| selection.has_time(begin))
+        selection.is_of_any_time() || seconds(self.begin, row).is_none_or(|begin| selection.has_time(begin))
     }
 
     fn counted(&self, row: usize, report: u32) -> Result<Counted, ArrowError> {
-        let [is_delivered, dkim_aligned, spf_aligned, disagrees] = self.flags(row);
         Ok(Counted {
             report,
             messages: known(primitive(self.message_count, row), "message_count")?,
-            is_pass: dkim_aligned || spf_aligned,
-            is_delivered,
-            disagrees,
+            is_pass: is_set(self.dkim_aligned, row) || is_set(self.spf_aligned, row),
+            is_delivered: is_set(self.is_delivered, row),
+            disagrees: is_set(self.disagrees, row),
             has_reason: !self.reasons.is_empty(row),
         })
     }
 
-    fn flags(&self, row: usize) -> [bool; 4] {
-        self.flags.map(|column| column.is_valid(row) && column.value(row))
-    }
-
-    fn report_words(&self, row: usize) -> Result<ReportWords, ArrowError> {
-        let [begin, end] = self.period.map(|column| seconds(column, row));
-        let [report_id, reporter, ..] = self.report.keys(row);
-        Ok(([report_id, reporter], known(begin, "begin")?, known(end, "end")?))
+    /// Whether two rows with the same identifier are of one report; the policy domain is the same.
+    fn is_same_report(&self, row: usize, other: usize) -> bool {
+        let is_same_time =
+            |column: &TimestampMicrosecondArray| primitive(column, row) == primitive(column, other);
+        self.report.is_same_in(REPORTER, row, other) && is_same_time(self.begin) && is_same_time(self.end)
     }
 
     fn read_report(&self, row: usize, policy_domain: &str) -> Result<(ReportId, ReportRest), ArrowError> {
-        let [begin, end] = self.period.map(|column| seconds(column, row));
+        let (begin, end) = (seconds(self.begin, row), seconds(self.end, row));
         let [report_id, reporter, word, policy] = self.report.row(row);
         let id = ReportId {
             period: DateRange::new(known(begin, "begin")?, known(end, "end")?),
@@ -210,11 +212,22 @@ impl<'a> Rows<'a> {
         Ok((id, rest))
     }
 
-    /// Everything that [`signals`](Self::signals) depends on, and the Author Domain.
+    /// Whether two rows have one Author Domain, and everything that [`signals`](Self::signals) depends on.
+    fn is_same_cause(&self, row: usize, other: usize) -> bool {
+        let is_same = |flags: &BooleanArray| is_set(flags, row) == is_set(flags, other);
+        is_same(self.dkim_aligned)
+            && is_same(self.spf_aligned)
+            && self.header_from.is_same(row, other)
+            && self.dkim.is_same(row, other)
+            && self.spf.is_same(row, other)
+            && self.reasons.is_same(row, other)
+    }
+
+    /// The same in numbers.
     fn words(&self, row: usize, words: &mut Words) {
         words.clear();
-        let [_, dkim_aligned, spf_aligned, _] = self.flags(row);
-        words.push(i32::from(dkim_aligned) | i32::from(spf_aligned) << 1);
+        let flag = |flags: &BooleanArray| i32::from(is_set(flags, row));
+        words.push(flag(self.dkim_aligned) | flag(self.spf_aligned) << 1);
         words.extend(self.header_from.keys(row));
         self.dkim.push_keys(row, words);
         self.spf.push_keys(row, words);
@@ -222,7 +235,7 @@ impl<'a> Rows<'a> {
     }
 
     fn signals(&self, row: usize, domain: &str, header_from: &str) -> Signals {
-        let [_, dkim_aligned, spf_aligned, _] = self.flags(row);
+        let (spf_aligned, dkim_aligned) = (is_set(self.spf_aligned, row), is_set(self.dkim_aligned, row));
         let mut signals = SignalsBuilder::new(domain, header_from, spf_aligned, dkim_aligned);
         for [signer, selector, result] in self.dkim.items(row) {
             signals.dkim(signer.unwrap_or_default(), selector, result.unwrap_or_default());
@@ -250,91 +263,92 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The host of the last row, and its streams: rows of one host follow each other, and its streams are few.
+fn is_set(flags: &BooleanArray, row: usize) -> bool {
+    flags.is_valid(row) && flags.value(row)
+}
+
+/// The host of the last row, and some of its streams, each with a row of it: rows of one host follow each other, and are of
+/// few streams.
 #[derive(Default)]
 struct HostStreams {
     row: Option<usize>,
     number: u32,
-    streams: Vec<((u32, u32), u32)>,
+    streams: Vec<(usize, u32)>,
 }
 
 impl HostStreams {
-    fn stream(&mut self, cause: (u32, u32), observed: &mut Observed) -> u32 {
-        if let Some((_, stream)) = self.streams.iter().find(|(known, _)| *known == cause) {
-            return *stream;
+    fn begin(&mut self, number: u32) {
+        self.number = number;
+        self.streams.clear();
+    }
+
+    fn stream_like(&self, row: usize, rows: &Rows<'_>) -> Option<u32> {
+        self.streams.iter().find(|(like, _)| rows.is_same_cause(row, *like)).map(|(_, stream)| *stream)
+    }
+
+    fn add(&mut self, row: usize, stream: u32) -> u32 {
+        if self.streams.len() < STREAMS_AT_HAND {
+            self.streams.push((row, stream));
         }
-        let stream = observed.stream(self.number, cause);
-        self.streams.push((cause, stream));
         stream
     }
 }
 
-/// Numbers of reports: by the number of the identifier, which nearly always stands for one report, or else looked up.
-struct Reports {
-    by_id: Vec<Option<(ReportWords, u32)>>,
-    all: Seen<ReportWords, u32>,
+/// Numbers of Author Domains with signatures, by the numbers of their words.
+struct Causes {
+    domain: String,
+    words: Words,
+    numbers: HashMap<Words, (u32, u32), RandomState>,
 }
 
-impl Reports {
-    fn new(ids: usize) -> Self {
-        Self { by_id: vec![None; ids], all: Seen::default() }
+impl Causes {
+    fn new(domain: &str) -> Self {
+        Self { domain: domain.to_owned(), words: Words::new(), numbers: HashMap::default() }
     }
 
     fn number(
         &mut self,
-        words: ReportWords,
-        make: impl FnOnce() -> Result<u32, ArrowError>,
-    ) -> Result<u32, ArrowError> {
-        let [id, _] = words.0;
-        let slot = usize::try_from(id).ok().and_then(|at| self.by_id.get_mut(at));
-        if let Some(Some((known, number))) = slot
-            && *known == words
-        {
+        row: usize,
+        rows: &Rows<'_>,
+        observed: &mut Observed,
+    ) -> Result<(u32, u32), ArrowError> {
+        rows.words(row, &mut self.words);
+        if let Some(number) = self.numbers.get(&self.words) {
             return Ok(*number);
         }
-        let number = self.all.get_or(&words, make)?;
-        if let Some(slot) = usize::try_from(id).ok().and_then(|at| self.by_id.get_mut(at)) {
-            *slot = Some((words, number));
-        }
+        let [from] = rows.header_from.row(row);
+        let from = known(from, "header_from")?;
+        let number = observed.cause(from, rows.signals(row, &self.domain, from));
+        self.numbers.insert(self.words.clone(), number);
         Ok(number)
     }
 }
 
-/// What was worked out for a key: the last one is at hand, the others are looked up.
-#[derive(Debug)]
-struct Seen<K, V> {
-    last: Option<(K, V)>,
-    all: HashMap<K, V, RandomState>,
-}
+/// Numbers of reports, each with a row of it, by the number of the identifier. That nearly always stands for one report; where
+/// it stands for several, they are read again.
+struct Reports(Vec<Option<(usize, u32)>>);
 
-impl<K, V> Default for Seen<K, V> {
-    fn default() -> Self {
-        Self { last: None, all: HashMap::default() }
+impl Reports {
+    fn new(ids: usize) -> Self {
+        Self(vec![None; ids])
     }
-}
 
-impl<K: Eq + Hash + Clone, V: Copy> Seen<K, V> {
-    fn get_or(&mut self, key: &K, make: impl FnOnce() -> Result<V, ArrowError>) -> Result<V, ArrowError> {
-        if let Some((known, value)) = &self.last
-            && known == key
-        {
-            return Ok(*value);
-        }
-        let value = if let Some(value) = self.all.get(key) {
-            *value
-        } else {
-            let value = make()?;
-            self.all.insert(key.clone(), value);
-            value
-        };
-        match &mut self.last {
-            Some((known, last)) => {
-                known.clone_from(key);
-                *last = value;
+    fn number(
+        &mut self,
+        row: usize,
+        rows: &Rows<'_>,
+        read: impl FnOnce() -> Result<u32, ArrowError>,
+    ) -> Result<u32, ArrowError> {
+        let slot = rows.report.key(row).and_then(|id| self.0.get_mut(id));
+        match slot {
+            Some(Some((like, number))) if rows.is_same_report(row, *like) => Ok(*number),
+            Some(slot) => {
+                let number = read()?;
+                *slot = Some((row, number));
+                Ok(number)
             }
-            None => self.last = Some((key.clone(), value)),
+            None => read(),
         }
-        Ok(value)
     }
 }
 

@@ -1,10 +1,12 @@
 //! From clusters to findings: names, evidence, severity, and what to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
+
 use super::class::{Class, Severity};
-use super::cluster::{Cluster, Judged, judged};
+use super::cluster::{Cluster, Judged, is_one_report, judged};
 use super::decision::Decision;
 use super::finding::{Evidence, Finding, Source, id, rows};
 use super::key::Key;
@@ -19,7 +21,7 @@ use crate::domain::organizational;
 const ASIDE_SHOWN: usize = 10;
 
 /// What makes streams one finding.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct GroupKey<'v> {
     /// `None`: still to be scored.
     class: Option<Class>,
@@ -57,26 +59,25 @@ pub(super) fn sources<'j, 'v, 'r>(
     let mut insufficient = Vec::new();
     let mut findings = Vec::new();
     for (key, members) in groups(judged) {
+        let of_members = members.iter().find_map(|member| member.decision);
+        let decision = of_members.or_else(|| view.decision_about(|| key.id(view.domain)));
+        if decision.is_none() && key.class.is_none() && is_too_little(&members) {
+            insufficient.extend(members);
+            continue;
+        }
         let also_passes = members.iter().any(|one| one.host.ip.is_some_and(|ip| passing.contains(&ip)));
         let cluster = Cluster::new(&members, also_passes);
-        let id = key.id(view.domain);
-        let of_members = members.iter().find_map(|member| member.decision);
-        let decision = of_members.or_else(|| view.decision_about(&id));
         let conclusion = conclusion(&members, decision.filter(|_| of_members.is_none()), &cluster, view);
-        if conclusion.class == Class::Insufficient {
-            insufficient.extend(members);
-        } else {
-            let finding = finding(id, &key, conclusion, &cluster, view);
-            findings.push((Finding { decision: decision.map(Into::into), ..finding }, members));
-        }
+        let finding = finding(&key, conclusion, &cluster, view);
+        findings.push((Finding { decision: decision.map(Into::into), ..finding }, members));
     }
     findings.extend(too_little(&insufficient, view).map(|finding| (finding, insufficient)));
     findings
 }
 
 /// Streams of one class, rule, source and cause.
-fn groups<'j, 'v, 'r>(judged: &'j [Judged<'v, 'r>]) -> BTreeMap<GroupKey<'v>, Vec<&'j Judged<'v, 'r>>> {
-    let mut groups: BTreeMap<GroupKey<'v>, Vec<&'j Judged<'v, 'r>>> = BTreeMap::new();
+fn groups<'j, 'v, 'r>(judged: &'j [Judged<'v, 'r>]) -> Vec<(GroupKey<'v>, Vec<&'j Judged<'v, 'r>>)> {
+    let mut groups: HashMap<GroupKey<'v>, Vec<&'j Judged<'v, 'r>>, RandomState> = HashMap::default();
     for one in judged {
         let (class, rule, cause) = match &one.verdict {
             Some(verdict) => (Some(verdict.class), verdict.rule, verdict.cause),
@@ -84,7 +85,15 @@ fn groups<'j, 'v, 'r>(judged: &'j [Judged<'v, 'r>]) -> BTreeMap<GroupKey<'v>, Ve
         };
         groups.entry(GroupKey { class, rule, cluster: one.key, cause }).or_default().push(one);
     }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     groups
+}
+
+/// Whether streams that no rule decides are too little to say anything about (rule 10).
+fn is_too_little(members: &[&Judged<'_, '_>]) -> bool {
+    let messages = members.iter().fold(0_u64, |sum, one| sum.saturating_add(one.stream.messages()));
+    messages < weights::MINIMUM_MESSAGES && is_one_report(members.iter().map(|one| one.stream))
 }
 
 /// What the operator decided about the finding, or else what the rules say, or else the score.
@@ -115,8 +124,8 @@ fn conclusion(
 }
 
 /// Hosts whose mail is authorized, or passes in good part. A few replayed messages make no host of ours.
-fn passing_hosts(judged: &[Judged<'_, '_>]) -> BTreeSet<IpAddr> {
-    let mut hosts: BTreeMap<IpAddr, (bool, u64, u64)> = BTreeMap::new();
+fn passing_hosts(judged: &[Judged<'_, '_>]) -> HashSet<IpAddr, RandomState> {
+    let mut hosts: HashMap<IpAddr, (bool, u64, u64), RandomState> = HashMap::default();
     for one in judged {
         let Some(ip) = one.host.ip else { continue };
         let class = one.verdict.as_ref().map(|verdict| verdict.class);
@@ -149,11 +158,10 @@ fn too_little(members: &[&Judged<'_, '_>], view: &DomainView<'_>) -> Option<Find
         )],
         against: Vec::new(),
     };
-    Some(finding(key.id(view.domain), &key, conclusion, &cluster, view))
+    Some(finding(&key, conclusion, &cluster, view))
 }
 
 fn finding(
-    id: String,
     key: &GroupKey<'_>,
     conclusion: Conclusion,
     cluster: &Cluster<'_, '_>,
@@ -169,7 +177,7 @@ fn finding(
     evidence.extend(rows(&cluster.streams, view.rows));
     let period = cluster.period();
     Finding {
-        id,
+        id: key.id(view.domain),
         class,
         severity: severity(class, cluster, view),
         confidence,

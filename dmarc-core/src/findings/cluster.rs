@@ -1,15 +1,17 @@
 //! From streams to findings: what an analyst decides about is a cluster of hosts, never one address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
 
 use super::class::Class;
 use super::decision::Decision;
 use super::key::Key;
-use super::observed::{ReportId, Stream};
+use super::observed::Stream;
 use super::rules::{Context, Verdict, judge};
 use super::signals::Signals;
-use super::view::{Days, DomainView, Host, Place, Windows, authenticated_service, streams};
+use super::view::{Days, DomainView, Host, Place, Windows, authenticated_service, distinct, streams};
 use super::{HostName, weights};
 use crate::model::aggregate::DateRange;
 
@@ -78,40 +80,44 @@ fn cluster_key<'v>(host: &'v Host<'_>, signals: &'v Signals) -> Key<'v> {
 
 /// Gives many tiny hosts that do the same on the same days one key: a campaign.
 fn name_campaigns(judged: &mut [Judged<'_, '_>]) {
-    let mut hosts: BTreeMap<(&str, Option<IpAddr>), (u64, Days)> = BTreeMap::new();
-    for one in judged.iter().filter(|one| could_be_campaign(one)) {
-        let days = Days::of(std::iter::once(one.stream));
-        let host = hosts.entry((one.stream.from, one.host.ip)).or_insert((0, days));
-        host.0 = host.0.saturating_add(one.stream.messages());
-        host.1 = Days { first: host.1.first.min(days.first), last: host.1.last.max(days.last) };
-    }
-    hosts.retain(|_, (messages, days)| {
-        *messages <= weights::CAMPAIGN_HOST_MESSAGES && days.span() <= weights::CAMPAIGN_DAYS
-    });
-    let mut windows: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
-    for ((from, _), (_, days)) in &hosts {
-        windows.entry(from).or_default().push((days.first, 1));
+    let first_days: Vec<Option<i64>> = judged.chunk_by(is_same_sender).map(tiny_sender).collect();
+    let mut days: BTreeMap<&str, Vec<(i64, u64)>> = BTreeMap::new();
+    for (sender, day) in judged.chunk_by(is_same_sender).zip(&first_days) {
+        if let (Some(one), Some(day)) = (sender.first(), day) {
+            days.entry(one.stream.from).or_default().push((*day, 1));
+        }
     }
     let windows: BTreeMap<&str, Windows> =
-        windows.into_iter().map(|(from, days)| (from, Windows::new(days.into_iter()))).collect();
-    let is_campaign = |from: &str, ip: Option<IpAddr>| {
-        let host = hosts.get(&(from, ip)).zip(windows.get(from));
-        host.is_some_and(|((_, days), windows)| windows.around(days.first) >= weights::CAMPAIGN_HOSTS as u64)
-    };
-    let keys: Vec<bool> = judged
-        .iter()
-        .map(|one| could_be_campaign(one) && is_campaign(one.stream.from, one.host.ip))
-        .collect();
-    for (one, _) in judged.iter_mut().zip(keys).filter(|(_, in_campaign)| *in_campaign) {
-        one.key = Key::Campaign(one.stream.from);
+        days.into_iter().map(|(from, days)| (from, Windows::new(days.into_iter()))).collect();
+    for (sender, day) in judged.chunk_by_mut(is_same_sender).zip(first_days) {
+        let Some((from, day)) = sender.first().map(|one| one.stream.from).zip(day) else { continue };
+        if windows.get(from).is_some_and(|w| w.around(day) >= weights::CAMPAIGN_HOSTS as u64) {
+            let of_campaign = sender.iter_mut().filter(|one| could_be_campaign(one));
+            of_campaign.for_each(|one| one.key = Key::Campaign(from));
+        }
     }
+}
+
+/// Whether two streams are of one host and Author Domain: such follow each other.
+fn is_same_sender(a: &Judged<'_, '_>, b: &Judged<'_, '_>) -> bool {
+    a.host.ip == b.host.ip && a.stream.from == b.stream.from
+}
+
+/// The first day of a host that sends little, and for a few days only.
+fn tiny_sender(sender: &[Judged<'_, '_>]) -> Option<i64> {
+    let streams = || sender.iter().filter(|one| could_be_campaign(one)).map(|one| one.stream);
+    streams().next()?;
+    let messages = streams().fold(0_u64, |sum, stream| sum.saturating_add(stream.messages()));
+    let days = Days::of(streams());
+    let is_tiny = messages <= weights::CAMPAIGN_HOST_MESSAGES && days.span() <= weights::CAMPAIGN_DAYS;
+    is_tiny.then_some(days.first)
 }
 
 /// Gives what is left of many networks that nothing is known about one key, for an analyst decides about all of them at
 /// once. One that sends a good part of it all stands on its own.
 fn name_scattered(judged: &mut [Judged<'_, '_>]) {
     let is_left = |one: &Judged<'_, '_>| one.verdict.is_none() && matches!(one.key, Key::Network(_));
-    let mut all: BTreeMap<&str, Scattered<'_>> = BTreeMap::new();
+    let mut all: HashMap<&str, Scattered<'_>, RandomState> = HashMap::default();
     for one in judged.iter().filter(|one| is_left(one)) {
         all.entry(one.stream.from).or_default().add(one.key, one.stream.messages());
     }
@@ -128,7 +134,7 @@ fn name_scattered(judged: &mut [Judged<'_, '_>]) {
 /// Networks that nothing is known about, and their messages.
 #[derive(Default)]
 struct Scattered<'v> {
-    networks: BTreeMap<Key<'v>, u64>,
+    networks: HashMap<Key<'v>, u64, RandomState>,
     messages: u64,
 }
 
@@ -152,18 +158,19 @@ impl<'v, 'r> Cluster<'v, 'r> {
         let sum =
             |of: fn(&Stream<'r>) -> u64| streams.iter().fold(0_u64, |sum, one| sum.saturating_add(of(one)));
         let mut hosts: Vec<&Host<'r>> = members.iter().map(|one| one.host).collect();
+        // They come in this order already, but where several groups are put together.
         hosts.sort_by_key(|host| host.ip);
         hosts.dedup_by_key(|host| host.ip);
         Self {
             hosts,
-            froms: streams.iter().map(|stream| stream.from).collect(),
+            froms: distinct(streams.iter().map(|stream| stream.from)),
             messages: sum(Stream::messages),
             dmarc_pass: sum(|stream| if stream.signals.is_pass() { stream.messages() } else { 0 }),
             delivered: sum(Stream::delivered),
             disagreeing: sum(Stream::disagreeing),
             unverified: sum(Stream::unverified),
-            reporters: streams.iter().flat_map(|stream| stream.reporters()).collect(),
-            is_one_report: is_one_report(&streams),
+            reporters: distinct(streams.iter().flat_map(|stream| stream.reporters())),
+            is_one_report: is_one_report(streams.iter().copied()),
             days: Days::of(streams.iter().copied()),
             by_day: by_day(&streams),
             also_passes,
@@ -210,19 +217,20 @@ impl<'v, 'r> Cluster<'v, 'r> {
     }
 }
 
-fn is_one_report(streams: &[&Stream<'_>]) -> bool {
-    let mut reports = streams.iter().map(|stream| stream.only_report());
-    let first: Option<&ReportId> = reports.next().flatten();
+/// Whether all records of some streams are of one report.
+pub(super) fn is_one_report<'s, 'o: 's>(streams: impl Iterator<Item = &'s Stream<'o>>) -> bool {
+    let mut reports = streams.map(Stream::only_report);
+    let first = reports.next().flatten();
     first.is_some() && reports.all(|report| report == first)
 }
 
 fn by_day(streams: &[&Stream<'_>]) -> BTreeMap<i64, u64> {
-    let mut by_day: BTreeMap<i64, u64> = BTreeMap::new();
+    let mut by_day: HashMap<i64, u64, RandomState> = HashMap::default();
     for (day, messages) in streams.iter().flat_map(|stream| stream.by_day()) {
         let sum = by_day.entry(*day).or_default();
         *sum = sum.saturating_add(*messages);
     }
-    by_day
+    by_day.into_iter().collect()
 }
 
 fn host_name<'v>(host: &'v Host<'_>) -> Option<&'v str> {

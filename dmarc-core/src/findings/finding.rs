@@ -203,11 +203,16 @@ pub(super) fn rows<'a, 'o: 'a>(
         let (host, stream) = (*host, *stream);
         stream.rows().map(move |(messages, report)| (messages, report, host.ip, stream))
     };
-    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)> =
+    let mut rows: Vec<(u64, ReportRef<'o>, Option<IpAddr>, &'a Stream<'o>)> =
         streams.iter().flat_map(rows).collect();
-    let order = |a: &(u64, ReportRef<'o>, Option<IpAddr>, &Stream<'o>)| (std::cmp::Reverse(a.0), a.1.id, a.2);
-    rows.sort_by(|a, b| order(a).cmp(&order(b)));
+    let order = |a: &(u64, ReportRef<'o>, Option<IpAddr>, &'a Stream<'o>)| {
+        (std::cmp::Reverse(a.0), a.1.id, a.2, a.3.from, a.3.signals)
+    };
+    if most > 0 && most < rows.len() {
+        rows.select_nth_unstable_by(most - 1, |a, b| order(a).cmp(&order(b)));
+    }
     rows.truncate(most);
+    rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows.into_iter().map(|(messages, report, source_ip, stream)| Evidence::Row {
         row: EvidenceRow {
             origin: report.rest.origin.clone(),

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
 use super::signals::Signals;
 use super::{DayTotals, DomainSummary};
@@ -68,7 +69,7 @@ pub struct Observed {
     ids: Interner<ReportId>,
     /// The rest about each of `ids`.
     reports: Vec<KnownReport>,
-    hosts: Interner<Option<IpAddr>>,
+    hosts: Hosts,
     streams: Vec<StreamData>,
     index: HashMap<StreamKey, u32, RandomState>,
 }
@@ -191,7 +192,7 @@ impl Row {
     }
 }
 
-/// All records of a stream.
+/// All records of a stream. Most streams of a large domain are of one record: that needs no memory elsewhere.
 #[derive(Debug)]
 struct StreamData {
     key: StreamKey,
@@ -204,14 +205,14 @@ struct StreamData {
     begin: i64,
     end: i64,
     /// Messages by day, sorted; only of plausible periods.
-    days: Vec<(i64, u64)>,
+    days: SmallVec<[(i64, u64); 1]>,
     /// First and last day of the other periods.
     implausible: Option<(i64, i64)>,
     /// Of `texts`, in no order.
-    reporters: Vec<u32>,
+    reporters: SmallVec<[u32; 2]>,
     /// The report that all records are of; `None`: there are several.
     only_report: Option<u32>,
-    rows: Vec<Row>,
+    rows: SmallVec<[Row; 1]>,
 }
 
 /// A stream as the rules see it.
@@ -317,7 +318,7 @@ impl Observed {
         let texts: Vec<u32> = other.texts.values.iter().map(|text| self.text(text)).collect();
         let signals: Vec<u32> =
             other.signals.values.iter().map(|signals| self.signals.number_of(Arc::clone(signals))).collect();
-        let hosts: Vec<u32> = other.hosts.values.iter().map(|host| self.hosts.number(**host)).collect();
+        let hosts: Vec<u32> = other.hosts.values.iter().map(|host| self.hosts.number(*host)).collect();
         let reports: Vec<u32> = other
             .ids
             .values
@@ -364,26 +365,28 @@ impl Observed {
     }
 
     /// The streams by host, in an order that depends on what they are only.
-    pub(super) fn streams_by_host(&self) -> Vec<(Option<IpAddr>, Vec<Stream<'_>>)> {
-        let mut streams: Vec<(Option<IpAddr>, Stream<'_>)> =
-            self.streams.iter().filter_map(|data| self.stream_of_host(data)).collect();
-        streams.sort_unstable_by(|(a, one), (b, two)| {
-            a.cmp(b).then_with(|| (one.from, one.signals).cmp(&(two.from, two.signals)))
-        });
-        let mut by_host: Vec<(Option<IpAddr>, Vec<Stream<'_>>)> = Vec::new();
-        for (host, stream) in streams {
-            match by_host.last_mut() {
-                Some((last, streams)) if *last == host => streams.push(stream),
-                _ => by_host.push((host, vec![stream])),
+    pub(super) fn streams_by_host(&self) -> impl Iterator<Item = (Option<IpAddr>, SmallVec<[Stream<'_>; 1]>)> {
+        let mut streams: Vec<(HostOrder, u32)> = self.streams.iter().zip(0_u32..).map(|(data, at)| {
+            (HostOrder::of(self.hosts.get(data.key.host)), at)
+        }).collect();
+        streams.sort_unstable();
+        let mut rest = streams.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let (order, first) = rest.next()?;
+            let mut of_host: SmallVec<[Stream<'_>; 1]> = self.stream_at(first).into_iter().collect();
+            while let Some((_, next)) = rest.next_if(|(other, _)| *other == order) {
+                of_host.extend(self.stream_at(next));
             }
-        }
-        by_host
+            of_host.sort_unstable_by(|a, b| (a.from, a.signals).cmp(&(b.from, b.signals)));
+            let host = self.streams.get(first as usize).and_then(|data| self.hosts.get(data.key.host));
+            Some((host, of_host))
+        })
     }
 
-    fn stream_of_host<'o>(&'o self, data: &'o StreamData) -> Option<(Option<IpAddr>, Stream<'o>)> {
-        let host = self.hosts.get(data.key.host).copied().flatten();
+    fn stream_at(&self, number: u32) -> Option<Stream<'_>> {
+        let data = self.streams.get(number as usize)?;
         let (from, signals) = (self.texts.get(data.key.from)?, self.signals.get(data.key.signals)?);
-        Some((host, Stream { from, signals, data, observed: self }))
+        Some(Stream { from, signals, data, observed: self })
     }
 
     /// Key figures.
@@ -413,7 +416,7 @@ impl Observed {
 
     /// What is known of one host of the domain; `None` if no record is about it.
     pub fn host_summary(&self, ip: IpAddr) -> Option<HostSummary> {
-        let number = *self.hosts.numbers.get(&Some(ip))?;
+        let number = self.hosts.known(ip)?;
         let streams = self.streams.iter().filter(|stream| stream.key.host == number);
         let mut summary = HostSummary::new(ip);
         for data in streams {
@@ -488,11 +491,11 @@ impl StreamData {
             overridden: 0,
             begin: i64::MAX,
             end: i64::MIN,
-            days: Vec::new(),
+            days: SmallVec::new(),
             implausible: None,
-            reporters: Vec::new(),
+            reporters: SmallVec::new(),
             only_report: None,
-            rows: Vec::new(),
+            rows: SmallVec::new(),
         }
     }
 
@@ -616,9 +619,9 @@ impl<'o> Stream<'o> {
         self.data.reporters.iter().filter_map(move |reporter| observed.texts.get(*reporter))
     }
 
-    /// The report that all its records are of, unless there are several.
-    pub(super) fn only_report(&self) -> Option<&'o ReportId> {
-        self.data.only_report.and_then(|report| self.observed.ids.get(report))
+    /// The number of the report that all its records are of, unless there are several.
+    pub(super) fn only_report(&self) -> Option<u32> {
+        self.data.only_report
     }
 
     /// Its largest rows: messages and report.
@@ -626,6 +629,44 @@ impl<'o> Stream<'o> {
         let observed = self.observed;
         let row = move |row: &Row| Some((row.messages, observed.report_ref(row.report)?));
         self.data.rows.iter().filter_map(row)
+    }
+}
+
+/// Gives numbers to hosts.
+#[derive(Debug, Default)]
+struct Hosts {
+    numbers: HashMap<Option<IpAddr>, u32, RandomState>,
+    values: Vec<Option<IpAddr>>,
+}
+
+impl Hosts {
+    fn get(&self, number: u32) -> Option<IpAddr> {
+        self.values.get(number as usize).copied().flatten()
+    }
+
+    fn known(&self, ip: IpAddr) -> Option<u32> {
+        self.numbers.get(&Some(ip)).copied()
+    }
+
+    fn number(&mut self, host: Option<IpAddr>) -> u32 {
+        *self.numbers.entry(host).or_insert_with(|| {
+            self.values.push(host);
+            number(self.values.len() - 1)
+        })
+    }
+}
+
+/// The order of hosts, in numbers: hidden ones, those of IP version 4, those of version 6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HostOrder(u8, u128);
+
+impl HostOrder {
+    fn of(host: Option<IpAddr>) -> Self {
+        match host {
+            None => Self(0, 0),
+            Some(IpAddr::V4(ip)) => Self(1, ip.to_bits().into()),
+            Some(IpAddr::V6(ip)) => Self(2, ip.to_bits()),
+        }
     }
 }
 

@@ -18,14 +18,12 @@ pub(super) struct Score {
     pub(super) lowering: Vec<Evidence>,
 }
 
-/// Scores an unresolved cluster (rule 9), unless there is too little to say (rule 10).
+/// Scores an unresolved cluster (rule 9).
 pub(super) fn score(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Score {
     let raising = raising(cluster, view);
     let lowering = lowering(cluster);
     let points: i32 = raising.iter().chain(&lowering).map(|step| step.points).sum();
-    let class = if cluster.messages < weights::MINIMUM_MESSAGES && cluster.is_one_report {
-        Class::Insufficient
-    } else if points >= weights::SPOOF_SCORE {
+    let class = if points >= weights::SPOOF_SCORE {
         Class::UnauthorizedSpoof
     } else {
         Class::UnauthorizedUnknown

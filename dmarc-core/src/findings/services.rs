@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::iter::successors;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 use crate::domain::is_at_or_below;
@@ -73,7 +74,7 @@ static SERVICES: LazyLock<Vec<Service>> = LazyLock::new(|| {
         .unwrap_or_default()
 });
 
-type Index = HashMap<&'static str, &'static Service>;
+type Index = HashMap<&'static str, &'static Service, RandomState>;
 
 static BY_NAME: LazyLock<Index> = LazyLock::new(|| SERVICES.iter().map(|s| (s.name.as_str(), s)).collect());
 static BY_HOST: LazyLock<Index> = LazyLock::new(|| index(|service| &service.hosts));

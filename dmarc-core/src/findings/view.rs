@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::decision::{Decision, Subject};
 use super::observed::{Observed, Stream};
 use super::services::{Service, ServiceKind, by_domain, by_host};
@@ -67,11 +69,16 @@ pub(super) struct Host<'o> {
     /// Whether a reporter called any of its mail list or forwarded mail. Never of a hidden address.
     pub(super) is_called_forwarder: bool,
     /// By Author Domain and signature.
-    pub(super) streams: Vec<Stream<'o>>,
+    pub(super) streams: SmallVec<[Stream<'o>; 1]>,
 }
 
 impl<'o> Host<'o> {
-    fn new(ip: Option<IpAddr>, streams: Vec<Stream<'o>>, facts: HostFacts, domain: &str) -> Self {
+    fn new(
+        ip: Option<IpAddr>,
+        streams: SmallVec<[Stream<'o>; 1]>,
+        facts: HostFacts,
+        domain: &str,
+    ) -> Self {
         let (place, service) = locate(&facts, domain);
         let who = |is: fn(&Signals) -> bool| -> BTreeSet<&str> {
             streams.iter().filter(|stream| is(stream.signals)).flat_map(Stream::reporters).collect()
@@ -154,14 +161,15 @@ impl<'o> DomainView<'o> {
         let host = |(ip, streams): (Option<IpAddr>, _)| {
             Host::new(ip, streams, ip.map(known.host).unwrap_or_default(), domain)
         };
-        let hosts: Vec<Host<'o>> = observed.streams_by_host().into_iter().map(host).collect();
+        let hosts: Vec<Host<'o>> = observed.streams_by_host().map(host).collect();
         let days = Days::of(hosts.iter().flat_map(|host| &host.streams));
-        let own_selectors = streams(&hosts)
-            .filter(|(host, stream)| host.is_ours_or_sender() || sends_for_customers(stream.signals))
-            .flat_map(|(_, stream)| stream.signals.own_keys_passing.iter().map(String::as_str))
-            .collect();
+        let own_selectors = distinct(
+            streams(&hosts)
+                .filter(|(host, stream)| host.is_ours_or_sender() || sends_for_customers(stream.signals))
+                .flat_map(|(_, stream)| stream.signals.own_keys_passing.iter().map(String::as_str)),
+        );
         let passing = streams(&hosts).filter(|(_, stream)| stream.signals.is_pass());
-        let passing_froms = passing.map(|(_, stream)| stream.from).collect();
+        let passing_froms = distinct(passing.map(|(_, stream)| stream.from));
         let messages = hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.messages()));
         let replaying = with_known_keys(&hosts, &replaying(&hosts, days));
         let key_hosts = key_hosts(&hosts);
@@ -195,10 +203,17 @@ impl<'o> DomainView<'o> {
         self.live.iter().find(|decision| decision.matches(host, stream.from)).copied()
     }
 
-    /// The live decision about the source of a finding, if there is one.
-    pub(super) fn decision_about(&self, id: &str) -> Option<&'o Decision> {
-        let is_about = |decision: &&&Decision| matches!(&decision.subject, Subject::Finding(of) if of == id);
-        self.live.iter().find(is_about).copied()
+    /// The live decision about the source of the finding with this id, if there is one.
+    pub(super) fn decision_about(&self, id: impl FnOnce() -> String) -> Option<&'o Decision> {
+        let about = |decision: &&'o Decision| match &decision.subject {
+            Subject::Finding(id) => Some((id, *decision)),
+            _ => None,
+        };
+        let mut about = self.live.iter().filter_map(about).peekable();
+        // Most domains have none, and an id takes time.
+        about.peek()?;
+        let id = id();
+        about.find(|(of, _)| **of == id).map(|(_, decision)| decision)
     }
 
     /// Whether `host`, and no other and none that is known to send for us, passes with this selector: it holds the key.
@@ -235,15 +250,19 @@ fn key_hosts<'o>(hosts: &[Host<'o>]) -> BTreeMap<&'o str, Option<IpAddr>> {
 /// Of `suspects`, hosts that use a selector that passes elsewhere too. What is replayed was sent before; a new sender
 /// brings a selector of its own.
 fn with_known_keys(hosts: &[Host<'_>], suspects: &BTreeSet<Option<IpAddr>>) -> BTreeSet<Option<IpAddr>> {
-    let elsewhere: BTreeSet<&String> = streams(hosts)
-        .filter(|(host, _)| !suspects.contains(&host.ip))
-        .flat_map(|(_, stream)| &stream.signals.own_keys_passing)
-        .collect();
+    if suspects.is_empty() {
+        return BTreeSet::new();
+    }
+    let elsewhere = distinct(
+        streams(hosts)
+            .filter(|(host, _)| !suspects.contains(&host.ip))
+            .flat_map(|(_, stream)| stream.signals.own_keys_passing.iter().map(String::as_str)),
+    );
     let is_replay = |signals: &Signals| {
         let keys = &signals.own_keys_passing;
         // A reporter that leaves the selector out may have seen any.
         signals.dkim_aligned
-            && (keys.is_empty() || keys.iter().any(|key| key.is_empty() || elsewhere.contains(key)))
+            && (keys.is_empty() || keys.iter().any(|key| key.is_empty() || elsewhere.contains(key.as_str())))
     };
     streams(hosts)
         .filter(|(host, stream)| suspects.contains(&host.ip) && is_replay(stream.signals))
@@ -254,6 +273,13 @@ fn with_known_keys(hosts: &[Host<'_>], suspects: &BTreeSet<Option<IpAddr>>) -> B
 /// Every stream of `hosts`, with its host.
 pub(super) fn streams<'h, 'o>(hosts: &'h [Host<'o>]) -> impl Iterator<Item = (&'h Host<'o>, &'h Stream<'o>)> {
     hosts.iter().flat_map(|host| host.streams.iter().map(move |stream| (host, stream)))
+}
+
+/// Few different texts of many: a set made at once would sort them all first.
+pub(super) fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut distinct = BTreeSet::new();
+    distinct.extend(texts);
+    distinct
 }
 
 /// The service that the host of this stream sends for, if any: by SPF, which vouches for the host. A signature of the
@@ -292,24 +318,25 @@ fn replaying(hosts: &[Host<'_>], days: Days) -> BTreeSet<Option<IpAddr>> {
         .collect()
 }
 
-/// Sums by day, asked for the busiest window of [`weights::CAMPAIGN_DAYS`] around a day.
+/// Sums by day: of each day that has any, the busiest window of [`weights::CAMPAIGN_DAYS`] around it.
 pub(super) struct Windows(BTreeMap<i64, u64>);
 
 impl Windows {
     pub(super) fn new(days: impl Iterator<Item = (i64, u64)>) -> Self {
-        let mut sums = BTreeMap::new();
+        let mut sums: BTreeMap<i64, u64> = BTreeMap::new();
         for (day, amount) in days {
-            let sum: &mut u64 = sums.entry(day).or_default();
+            let sum = sums.entry(day).or_default();
             *sum = sum.saturating_add(amount);
         }
-        Self(sums)
+        let reach = weights::CAMPAIGN_DAYS - 1;
+        let window =
+            |start: i64| sums.range(start..=start + reach).fold(0_u64, |sum, (_, n)| sum.saturating_add(*n));
+        let busiest = |day: i64| (day.saturating_sub(reach)..=day).map(window).max().unwrap_or_default();
+        Self(sums.keys().map(|day| (*day, busiest(*day))).collect())
     }
 
+    /// Of a day that was given.
     pub(super) fn around(&self, day: i64) -> u64 {
-        let reach = weights::CAMPAIGN_DAYS - 1;
-        let window = |start: i64| {
-            self.0.range(start..=start + reach).fold(0_u64, |sum, (_, n)| sum.saturating_add(*n))
-        };
-        (day.saturating_sub(reach)..=day).map(window).max().unwrap_or_default()
+        self.0.get(&day).copied().unwrap_or_default()
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rusqlite::params;
 
 use super::Dataset;
@@ -53,48 +55,71 @@ impl Dataset {
     }
 }
 
-/// Many hosts in little memory: 20 bytes for each, and its name once.
+/// Many hosts in little memory: 8 bytes for each of IP version 4, 32 for each other, and its name once.
 #[derive(Debug, Default)]
 pub(super) struct HostTable {
     /// Sorted: address, and which of `names`.
-    hosts: Vec<(IpKey, u32)>,
+    v4: Vec<(u32, u32)>,
+    v6: Vec<(u128, u32)>,
     /// Every different name, and whether it leads back.
-    names: Vec<(Box<str>, bool)>,
-    numbers: HashMap<(Box<str>, bool), u32>,
-}
-
-/// An address as bytes; those of version 4 as version 6 has them.
-type IpKey = [u8; 16];
-
-fn key(ip: IpAddr) -> IpKey {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    }
+    names: Vec<(Arc<str>, bool)>,
+    /// The numbers of names that lead back, and of those that do not; until all hosts are there.
+    numbers: [HashMap<Arc<str>, u32, RandomState>; 2],
 }
 
 impl HostTable {
-    /// Adds a host; [`sort`](Self::sort) when all are there.
+    /// Adds a host; [`finish`](Self::finish) when all are there.
     pub(super) fn push(&mut self, ip: IpAddr, name: &str, is_confirmed: bool) {
-        let name: (Box<str>, bool) = (name.into(), is_confirmed);
-        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(name).or_insert_with_key(|name| {
-            self.names.push(name.clone());
-            next
-        });
-        self.hosts.push((key(ip), number));
+        let number = self.number(name, is_confirmed);
+        match ip {
+            IpAddr::V4(ip) => self.v4.push((ip.to_bits(), number)),
+            IpAddr::V6(ip) => self.v6.push((ip.to_bits(), number)),
+        }
     }
 
-    pub(super) fn sort(&mut self) {
-        self.numbers = HashMap::new();
-        self.hosts.sort_unstable();
-        self.hosts.shrink_to_fit();
+    fn number(&mut self, name: &str, is_confirmed: bool) -> u32 {
+        let [confirmed, others] = &mut self.numbers;
+        let numbers = if is_confirmed { confirmed } else { others };
+        if let Some(number) = numbers.get(name) {
+            return *number;
+        }
+        let (name, number): (Arc<str>, u32) = (name.into(), count(&self.names));
+        self.names.push((Arc::clone(&name), is_confirmed));
+        numbers.insert(name, number);
+        number
+    }
+
+    /// All hosts of some tables.
+    pub(super) fn finish(tables: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for table in tables {
+            let first = count(&all.names);
+            all.v4.extend(table.v4.into_iter().map(|(ip, number)| (ip, number.saturating_add(first))));
+            all.v6.extend(table.v6.into_iter().map(|(ip, number)| (ip, number.saturating_add(first))));
+            all.names.extend(table.names);
+        }
+        all.v4.sort_unstable();
+        all.v6.sort_unstable();
+        all.v4.shrink_to_fit();
+        all
     }
 
     pub(super) fn get(&self, ip: IpAddr) -> Option<Host> {
-        let at = self.hosts.binary_search_by_key(&key(ip), |(ip, _)| *ip).ok()?;
-        let (_, number) = self.hosts.get(at)?;
-        let (name, confirmed) = self.names.get(*number as usize)?;
+        let number = match ip {
+            IpAddr::V4(ip) => number_of(&self.v4, ip.to_bits()),
+            IpAddr::V6(ip) => number_of(&self.v6, ip.to_bits()),
+        }?;
+        let (name, confirmed) = self.names.get(number as usize)?;
         Some(Host { name: name.to_string(), confirmed: *confirmed })
     }
+}
+
+fn number_of<K: Ord + Copy>(sorted: &[(K, u32)], key: K) -> Option<u32> {
+    let at = sorted.binary_search_by_key(&key, |(known, _)| *known).ok()?;
+    sorted.get(at).map(|(_, number)| *number)
+}
+
+/// Memory ends long before there are more.
+fn count<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len()).unwrap_or(u32::MAX)
 }

@@ -323,12 +323,13 @@ impl Ledger {
         })
     }
 
-    /// Everything that was found out about hosts.
-    pub(super) fn hosts(&self) -> Result<HostTable, DatasetError> {
+    /// Everything that was found out about hosts whose addresses are, as text, from `first` on and before `end`.
+    pub(super) fn hosts(&self, first: &str, end: &str) -> Result<HostTable, DatasetError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare("SELECT ip, name, confirmed FROM hosts WHERE at IS NOT NULL")?;
-            let mut rows = statement.query([])?;
+            let mut statement = connection.prepare(
+                "SELECT ip, name, confirmed FROM hosts WHERE at IS NOT NULL AND ip >= ? AND ip < ?",
+            )?;
+            let mut rows = statement.query([first, end])?;
             let mut hosts = HostTable::default();
             while let Some(row) = rows.next()? {
                 let ip = row.get_ref(0)?.as_str()?.parse();
@@ -337,7 +338,6 @@ impl Ledger {
                     hosts.push(ip, name, row.get(2)?);
                 }
             }
-            hosts.sort();
             Ok(hosts)
         })
     }

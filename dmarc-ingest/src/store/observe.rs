@@ -35,7 +35,7 @@ const SHARE_ROWS: usize = 2_000_000;
 /// Rows of a large domain that a thread reads at once, about.
 const PIECE_ROWS: usize = 262_144;
 /// Rows of a batch.
-const BATCH_ROWS: usize = 8_192;
+const BATCH_ROWS: usize = 32_768;
 /// Rows of a batch of which only the domain is read.
 const INDEX_ROWS: usize = 65_536;
 
@@ -292,7 +292,7 @@ fn cores() -> usize {
 }
 
 /// Works on each item, with as many threads as there are cores; the first error ends it.
-fn on_all_cores<I: Sync, T: Send>(
+pub(super) fn on_all_cores<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> Result<T, DatasetError> + Sync,
 ) -> Result<Vec<T>, DatasetError> {

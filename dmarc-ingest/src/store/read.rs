@@ -18,6 +18,7 @@ use super::error::DatasetError;
 use super::hosts::HostTable;
 use super::layout::{Layout, Partition};
 use super::ledger::{self, Ledger};
+use super::observe::on_all_cores;
 use super::segment::{self, Reader};
 use crate::collection::{Collected, Inputs};
 use crate::enrich::Host;
@@ -26,6 +27,8 @@ use crate::enrich::Host;
 const TRIES: usize = 20;
 /// How long it is waited then: a commit is somewhere between its transaction and its last file.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Where addresses are divided, as text, to be read by several threads.
+const ADDRESSES: [&str; 9] = ["", "13", "16", "19", "2", "4", "6", "8", "g"];
 
 /// A dataset, opened to read. It does not hinder the one that writes.
 #[derive(Debug)]
@@ -142,8 +145,15 @@ impl DatasetReader {
     /// # Errors
     /// What the ledger says.
     pub fn facts(&self, selection: &Selection) -> Result<KnownFacts, DatasetError> {
-        let hosts = selection.domains.is_empty().then(|| self.ledger.hosts()).transpose()?;
+        let hosts = selection.domains.is_empty().then(|| self.all_hosts()).transpose()?;
         Ok(KnownFacts { layout: self.layout.clone(), idle: Mutex::default(), hosts })
+    }
+
+    fn all_hosts(&self) -> Result<HostTable, DatasetError> {
+        let parts: Vec<[&str; 2]> = ADDRESSES.array_windows().copied().collect();
+        let layout = &self.layout;
+        let read = |[first, end]: &[&str; 2]| Ledger::open(layout)?.hosts(first, end);
+        on_all_cores(&parts, read).map(HostTable::finish)
     }
 
     /// Opens a segment where it is published or, right after its commit, is to be published from.
