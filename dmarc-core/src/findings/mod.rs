@@ -15,6 +15,7 @@ mod cluster;
 mod decision;
 mod finding;
 mod key;
+mod newest;
 mod novelty;
 pub(crate) mod observed;
 mod rules;
@@ -32,6 +33,7 @@ use std::net::IpAddr;
 pub use class::{Class, Severity};
 pub use decision::{Decision, Status, Subject};
 pub use finding::{Decided, Evidence, EvidenceRow, Finding, Source, is_finding_id};
+pub use newest::newest_day;
 pub use novelty::Novelty;
 pub use observed::{HostSummary, Observations, Observed, ReportSummary};
 pub use services::{Service, ServiceKind};
@@ -207,7 +209,7 @@ impl<'a> Input<'a> {
 #[must_use]
 #[non_exhaustive]
 pub struct Findings {
-    /// The time that the reports cover, in seconds since the Unix epoch, UTC; `None` without a report.
+    /// The time that the reports cover, as far as they may be [believed](newest_day), in seconds since the Unix epoch, UTC; `None` without a report.
     pub period: Option<(i64, i64)>,
     /// One entry for each Organizational Domain, by name.
     pub domains: Vec<DomainSummary>,
@@ -305,9 +307,10 @@ pub struct DomainSummary {
     pub reports: u64,
     /// Different reporters.
     pub reporters: u64,
-    /// The requested policy `p` that the newest report about the domain itself found; empty if none did.
+    /// The requested policy `p` that most of those found who reported about the domain itself in its last days; empty if nobody
+    /// did.
     pub policy: String,
-    /// The same by day, sorted; days without a record are left out. Not serialized.
+    /// The same by day, sorted, up to the [newest](Observed::newest_day) one; days without a record are left out. Not serialized.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub days: Vec<DayTotals>,
 }

@@ -167,7 +167,7 @@ impl<'o> DomainView<'o> {
         let key_hosts = key_hosts(&hosts);
         let failures =
             known.failures.iter().filter(|failure| organizational(&failure.domain) == domain).collect();
-        let end = observed.period().map_or(i64::MIN, |(_, end)| end);
+        let end = observed.newest_day().map_or(i64::MIN, |day| (day + 1) * 86_400 - 1);
         let (live, expired) = known
             .decisions
             .iter()

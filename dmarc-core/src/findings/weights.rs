@@ -69,6 +69,19 @@ pub(super) const FEW_MESSAGES: u64 = 10;
 /// Days without a sign of it after which [`CAP_LONG_AGO`] applies.
 pub(super) const LONG_AGO_DAYS: i64 = 30;
 
+// ---- the newest day of the data
+/// Seconds of a reporting period at most: RFC 9990 asks for a day, and nobody sums up more than a year.
+pub(super) const LONGEST_PERIOD: i64 = 366 * 86_400;
+/// Days without any report after which those that follow must be believed anew. Who writes to a domain that sends mail does
+/// so more often than monthly.
+pub(super) const SILENCE_DAYS: i64 = 30;
+/// Days that one reporter may be ahead of all others: some report at once, and some two days late.
+pub(super) const AHEAD_DAYS: i64 = 2;
+/// Days on which one that is ahead must have reported to be believed: a single forged report must not do.
+pub(super) const KEEPS_REPORTING: usize = 3;
+/// Days between these at most: who is the only one that still sees mail sees it in most weeks.
+pub(super) const KEEPS_REPORTING_DAYS: i64 = 7;
+
 // ---- novelty
 /// The last days that are compared with those before.
 pub(super) const RECENT_DAYS: i64 = 7;
