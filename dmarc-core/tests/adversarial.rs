@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use dmarc_core::Limits;
-use dmarc_core::findings::{Class, Evidence, Finding, Findings, HostFacts, HostName, Input, Severity, find};
+use dmarc_core::findings::{
+    Class, Decision, Evidence, Finding, Findings, HostFacts, HostName, Input, Severity, Status, Subject, find,
+};
 use dmarc_core::record::{FlatRecord, Trust, flatten};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -112,6 +115,7 @@ struct World {
     policy_domain: &'static str,
     records: Vec<FlatRecord>,
     names: BTreeMap<IpAddr, HostName>,
+    decisions: Vec<Decision>,
 }
 
 impl World {
@@ -121,7 +125,7 @@ impl World {
     }
 
     fn empty(policy_domain: &'static str) -> Self {
-        Self { policy_domain, records: Vec::new(), names: BTreeMap::new() }
+        Self { policy_domain, records: Vec::new(), names: BTreeMap::new(), decisions: Vec::new() }
     }
 
     /// Each of `reporters` reports `rows` on each of `days`.
@@ -151,6 +155,15 @@ impl World {
         self
     }
 
+    /// The last report says that it found this policy.
+    fn policy(mut self, policy: &str) -> Self {
+        let last = Arc::clone(&self.records.last().unwrap().report);
+        for record in self.records.iter_mut().filter(|record| record.report == last) {
+            Arc::make_mut(&mut record.report).policy = policy.to_owned();
+        }
+        self
+    }
+
     fn name(mut self, ip: &str, name: HostName) -> Self {
         self.names.insert(ip.parse().unwrap(), name);
         self
@@ -169,7 +182,9 @@ impl World {
             let name = self.names.get(&ip).cloned().unwrap_or(HostName::Nameless);
             HostFacts::new(ip.to_string() == OWN, name)
         };
-        find(&Input::new(&self.records, &host))
+        let mut input = Input::new(&self.records, &host);
+        input.known.decisions = &self.decisions;
+        find(&input)
     }
 
     /// The findings that list `ip`, worst first.
@@ -478,6 +493,75 @@ fn judges_the_same_when_reports_overlap_or_are_a_day_off() {
     let campaign = world.finding_of(&bot(0));
     assert_eq!((campaign.class, campaign.source.hosts), (Class::UnauthorizedSpoof, 40));
     assert!(world.find().findings.len() <= 4);
+}
+
+/// Its sender's clock may be wrong, or it may mean to make decisions expire, findings resolved and the policy strict.
+#[test]
+fn lets_no_report_of_another_time_say_what_is_old() {
+    let expires = START + 60 * DAY;
+    let network = Subject::Network("203.0.113.0/24".parse().unwrap());
+    let owner = || "ops@example.org".to_owned();
+    let decision = Decision::new(Status::Approved, network, owner(), "newsletter".to_owned(), expires);
+    for reporters in [TWO, &["a.example"]] {
+        let rows = [Row::own(), Row::spoof(SPOOFER, 9), Row::spoof(FORWARDER, 9)];
+        let mut good = World::empty("example.org").seen(reporters, 0..40, &rows);
+        good.decisions = vec![decision.clone()];
+        let expected = good.find();
+        // The years 2098 and 2199, and the month after.
+        for day in [26_000, 63_000, 65] {
+            let wrong = good
+                .clone()
+                .report("tiny.example", day * DAY, DAY, &[Row::spoof(FORWARDER, 1), Row::own()])
+                .policy("reject");
+            let found = wrong.find();
+            let key = |found: &Findings| {
+                let of =
+                    |f: &Finding| (f.id.clone(), f.class, f.severity, f.novelty, f.first_seen, f.last_seen);
+                found.findings.iter().map(of).collect::<Vec<_>>()
+            };
+            assert_eq!(key(&found), key(&expected), "{day}");
+            assert_eq!((found.expired.len(), found.period), (0, expected.period), "{day}");
+            let (domain, before) = (found.domains.first().unwrap(), expected.domains.first().unwrap());
+            assert_eq!((domain.policy.as_str(), domain.days.len()), ("none", before.days.len()), "{day}");
+        }
+    }
+}
+
+#[test]
+fn lets_a_decision_expire_with_the_last_day_of_the_reports_whatever_second_they_end_in() {
+    let network = Subject::Network("203.0.113.0/24".parse().unwrap());
+    let expired = |days: i64, length: i64| {
+        let mut world = World::empty("example.org");
+        for day in 0..days {
+            world = world.report("a.example", day * DAY, length, &[Row::spoof(FORWARDER, 9)]);
+        }
+        let (owner, reason) = ("ops@example.org".to_owned(), "newsletter".to_owned());
+        world.decisions =
+            vec![Decision::new(Status::Approved, network.clone(), owner, reason, START + 20 * DAY)];
+        world.find().expired.len()
+    };
+    // The end is the last second of the day, or the first of the next one.
+    for length in [DAY, DAY + 1] {
+        assert_eq!((expired(20, length), expired(21, length)), (0, 1), "{length}");
+    }
+}
+
+#[test]
+fn believes_no_single_reporter_about_the_policy_that_others_found_otherwise() {
+    let policy = |world: World| world.find().domains.first().unwrap().policy.clone();
+    let own = &[Row::own()];
+    let good = World::new(0..20);
+    for day in [19, 20, 21] {
+        let wrong = good.clone().report("tiny.example", day * DAY, DAY, own).policy("reject");
+        assert_eq!(policy(wrong), "none", "{day}");
+    }
+    // The only one that others contradict is not many.
+    let one = World::empty("example.org").seen(&["a.example"], 0..20, own);
+    assert_eq!(policy(one.report("tiny.example", 21 * DAY, DAY, own).policy("reject")), "none");
+    // A change that both see is one.
+    let changed = good.report("a.example", 20 * DAY, DAY, own).policy("reject");
+    let changed = changed.report("b.example", 20 * DAY, DAY, own).policy("reject");
+    assert_eq!(policy(changed), "reject");
 }
 
 // ---- mail of ours that looks strange

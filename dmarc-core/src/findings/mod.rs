@@ -40,7 +40,6 @@ pub use services::{Service, ServiceKind};
 pub use simulation::{Action, Candidate, CandidateError, CandidatePolicy, Simulated, simulate};
 pub use tls::{TlsObservation, tls_observations};
 
-use crate::model::aggregate::DateRange;
 use crate::record::FlatRecord;
 
 /// The service of the catalogue with this name.
@@ -247,13 +246,9 @@ impl Findings {
 
     /// What is found without records: failed TLS sessions, and reports that do not count.
     pub fn beside(tls: &[TlsObservation], set_aside: &[SetAside]) -> Self {
-        let periods = tls
-            .iter()
-            .map(|tls| tls.period)
-            .filter(|(begin, end)| DateRange::new(*begin, *end).is_plausible());
         let mut findings = tls::findings(tls);
         findings.extend(assemble::set_aside(set_aside));
-        Self { period: periods.reduce(both), findings, ..Self::default() }
+        Self { period: tls::period(tls), findings, ..Self::default() }
     }
 
     /// Takes in what was found elsewhere.
