@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use dmarc_core::Limits;
-use dmarc_core::findings::{Class, Evidence, Finding, Findings, HostFacts, HostName, Input, Severity, find};
+use dmarc_core::findings::{
+    Class, Decision, Evidence, Finding, Findings, HostFacts, HostName, Input, Severity, Status, Subject, find,
+};
 use dmarc_core::record::{FlatRecord, Trust, flatten};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -112,6 +115,7 @@ struct World {
     policy_domain: &'static str,
     records: Vec<FlatRecord>,
     names: BTreeMap<IpAddr, HostName>,
+    decisions: Vec<Decision>,
 }
 
 impl World {
@@ -121,7 +125,7 @@ impl World {
     }
 
     fn empty(policy_domain: &'static str) -> Self {
-        Self { policy_domain, records: Vec::new(), names: BTreeMap::new() }
+        Self { policy_domain, records: Vec::new(), names: BTreeMap::new(), decisions: Vec::new() }
     }
 
     /// Each of `reporters` reports `rows` on each of `days`.
@@ -151,6 +155,15 @@ impl World {
         self
     }
 
+    /// The last report says that it found this policy.
+    fn policy(mut self, policy: &str) -> Self {
+        let last = Arc::clone(&self.records.last().unwrap().report);
+        for record in self.records.iter_mut().filter(|record| record.report == last) {
+            Arc::make_mut(&mut record.report).policy = policy.to_owned();
+        }
+        self
+    }
+
     fn name(mut self, ip: &str, name: HostName) -> Self {
         self.names.insert(ip.parse().unwrap(), name);
         self
@@ -169,7 +182,9 @@ impl World {
             let name = self.names.get(&ip).cloned().unwrap_or(HostName::Nameless);
             HostFacts::new(ip.to_string() == OWN, name)
         };
-        find(&Input::new(&self.records, &host))
+        let mut input = Input::new(&self.records, &host);
+        input.known.decisions = &self.decisions;
+        find(&input)
     }
 
     /// The findings that list `ip`, worst first.
@@ -410,6 +425,32 @@ fn takes_a_new_service_with_a_selector_of_its_own_for_no_replay() {
     assert_ne!(world.finding_of(FORWARDER).class, Class::SuspectReplay);
 }
 
+/// Every customer of the service can send our old mail through it: its SPF vouches for the service, not for us.
+#[test]
+fn suspects_a_replay_through_a_service_that_everybody_may_send_with() {
+    let burst = Row::forwarded(SPOOFER, 5_000).spf("amazonses.com", "pass");
+    let world = World::new(0..30).seen(TWO, 25..27, &[burst]);
+    let confirmed = world.clone().confirmed(SPOOFER, "a1.smtp-out.amazonses.com");
+    for world in [world, confirmed] {
+        let finding = world.finding_of(SPOOFER);
+        assert_eq!((finding.class, finding.severity), (Class::SuspectReplay, Severity::Critical));
+    }
+}
+
+#[test]
+fn takes_mail_of_a_service_for_ours_that_has_a_key_of_its_own_or_used_ours_for_longer() {
+    let row = |selector| {
+        Row::spoof(FORWARDER, 900).spf("amazonses.com", "pass").dkim("example.org", selector, "pass")
+    };
+    let new = World::new(0..30).seen(TWO, 28..30, &[row("ses1")]);
+    let known = World::new(0..30).seen(TWO, 0..30, &[row("s1")]);
+    for world in [new, known] {
+        let confirmed = world.clone().confirmed(FORWARDER, "a1.smtp-out.amazonses.com");
+        assert_eq!(world.classes_of(FORWARDER), [Class::Authorized]);
+        assert_eq!(confirmed.classes_of(FORWARDER), [Class::Authorized]);
+    }
+}
+
 // ---- reporters
 
 /// Anybody may send reports, from a domain that looks like a known reporter's. What it says excuses its own rows only.
@@ -436,6 +477,54 @@ fn lets_no_single_reporter_excuse_what_others_saw_beside_a_broken_signature() {
         (spoof.class, spoof.severity, spoof.messages),
         (Class::UnauthorizedSpoof, Severity::Critical, 720)
     );
+}
+
+/// Whatever it says of the host, and however many messages it claims to have seen.
+#[test]
+fn lowers_no_spoof_for_one_report_that_others_contradict() {
+    let spoof = || Row::spoof(SPOOFER, 200).spf("evil.example", "pass");
+    for days in [0..30, 5..7] {
+        let world = World::new(0..30).seen(TWO, days, &[spoof()]);
+        let alone = world.finding_of(SPOOFER);
+        assert_eq!((alone.class, alone.severity), (Class::UnauthorizedSpoof, Severity::Critical));
+        for count in [1, 1_000_000] {
+            let said = || Row::spoof(SPOOFER, count).spf("evil.example", "pass");
+            for row in [
+                said().reason("local_policy", "arc=pass"),
+                said().reason("mailing_list", ""),
+                said().spf("example.org", "pass"),
+                said().dkim("example.org", "s1", "pass"),
+            ] {
+                let world = world.clone().report("a.examp1e", 5 * DAY, DAY, std::slice::from_ref(&row));
+                let spoof = world.findings_of(SPOOFER);
+                let spoof = spoof.iter().find(|finding| finding.id == alone.id).unwrap();
+                assert_eq!((spoof.class, spoof.severity), (alone.class, alone.severity), "{row:?}");
+            }
+        }
+    }
+}
+
+/// More reporters that lie than reporters that do not cannot be told from the truth; as many can.
+#[test]
+fn takes_no_spoofer_for_ours_or_for_a_forwarder_because_two_reports_say_so() {
+    let fakes = &["x1.example", "x2.example"];
+    let broken = || Row::spoof(SPOOFER, 200).spf("evil.example", "pass").dkim("example.org", "s1", "fail");
+    let world = World::new(0..30).seen(TWO, 0..30, &[broken()]);
+    for count in [1, 1_000_000] {
+        for row in [
+            Row::spoof(SPOOFER, count).spf("example.org", "pass"),
+            Row::spoof(SPOOFER, count).reason("mailing_list", ""),
+        ] {
+            let world = world.clone().seen(fakes, 3..4, std::slice::from_ref(&row));
+            let spoof = world.findings_of(SPOOFER);
+            let spoof = spoof.iter().find(|finding| finding.messages == 12_000).unwrap();
+            assert_eq!(
+                (spoof.class, spoof.severity),
+                (Class::UnauthorizedSpoof, Severity::Critical),
+                "{row:?}"
+            );
+        }
+    }
 }
 
 /// Whether SPF passes follows from our record and the address, so honest reporters agree on it.
@@ -478,6 +567,75 @@ fn judges_the_same_when_reports_overlap_or_are_a_day_off() {
     let campaign = world.finding_of(&bot(0));
     assert_eq!((campaign.class, campaign.source.hosts), (Class::UnauthorizedSpoof, 40));
     assert!(world.find().findings.len() <= 4);
+}
+
+/// Its sender's clock may be wrong, or it may mean to make decisions expire, findings resolved and the policy strict.
+#[test]
+fn lets_no_report_of_another_time_say_what_is_old() {
+    let expires = START + 60 * DAY;
+    let network = Subject::Network("203.0.113.0/24".parse().unwrap());
+    let owner = || "ops@example.org".to_owned();
+    let decision = Decision::new(Status::Approved, network, owner(), "newsletter".to_owned(), expires);
+    for reporters in [TWO, &["a.example"]] {
+        let rows = [Row::own(), Row::spoof(SPOOFER, 9), Row::spoof(FORWARDER, 9)];
+        let mut good = World::empty("example.org").seen(reporters, 0..40, &rows);
+        good.decisions = vec![decision.clone()];
+        let expected = good.find();
+        // The years 2098 and 2199, and the month after.
+        for day in [26_000, 63_000, 65] {
+            let wrong = good
+                .clone()
+                .report("tiny.example", day * DAY, DAY, &[Row::spoof(FORWARDER, 1), Row::own()])
+                .policy("reject");
+            let found = wrong.find();
+            let key = |found: &Findings| {
+                let of =
+                    |f: &Finding| (f.id.clone(), (f.class, f.severity, f.novelty, f.first_seen, f.last_seen));
+                found.findings.iter().map(of).collect::<BTreeMap<_, _>>()
+            };
+            assert_eq!(key(&found), key(&expected), "{day}");
+            assert_eq!((found.expired.len(), found.period), (0, expected.period), "{day}");
+            let (domain, before) = (found.domains.first().unwrap(), expected.domains.first().unwrap());
+            assert_eq!((domain.policy.as_str(), domain.days.len()), ("none", before.days.len()), "{day}");
+        }
+    }
+}
+
+#[test]
+fn lets_a_decision_expire_with_the_last_day_of_the_reports_whatever_second_they_end_in() {
+    let network = Subject::Network("203.0.113.0/24".parse().unwrap());
+    let expired = |days: i64, length: i64| {
+        let mut world = World::empty("example.org");
+        for day in 0..days {
+            world = world.report("a.example", day * DAY, length, &[Row::spoof(FORWARDER, 9)]);
+        }
+        let (owner, reason) = ("ops@example.org".to_owned(), "newsletter".to_owned());
+        world.decisions =
+            vec![Decision::new(Status::Approved, network.clone(), owner, reason, START + 20 * DAY)];
+        world.find().expired.len()
+    };
+    // The end is the last second of the day, or the first of the next one.
+    for length in [DAY, DAY + 1] {
+        assert_eq!((expired(20, length), expired(21, length)), (0, 1), "{length}");
+    }
+}
+
+#[test]
+fn believes_no_single_reporter_about_the_policy_that_others_found_otherwise() {
+    let policy = |world: World| world.find().domains.first().unwrap().policy.clone();
+    let own = &[Row::own()];
+    let good = World::new(0..20);
+    for day in [19, 20, 21] {
+        let wrong = good.clone().report("tiny.example", day * DAY, DAY, own).policy("reject");
+        assert_eq!(policy(wrong), "none", "{day}");
+    }
+    // The only one that others contradict is not many.
+    let one = World::empty("example.org").seen(&["a.example"], 0..20, own);
+    assert_eq!(policy(one.report("tiny.example", 21 * DAY, DAY, own).policy("reject")), "none");
+    // A change that both see is one.
+    let changed = good.report("a.example", 20 * DAY, DAY, own).policy("reject");
+    let changed = changed.report("b.example", 20 * DAY, DAY, own).policy("reject");
+    assert_eq!(policy(changed), "reject");
 }
 
 // ---- mail of ours that looks strange

@@ -300,7 +300,10 @@ impl<'a, const N: usize> TextColumns<'a, N> {
 
     /// The number of the word of a row in the first of the columns.
     pub(super) fn key(&self, row: usize) -> Option<usize> {
-        self.0.first().and_then(|column| primitive(column.keys, row)).and_then(|key| usize::try_from(key).ok())
+        self.0
+            .first()
+            .and_then(|column| primitive(column.keys, row))
+            .and_then(|key| usize::try_from(key).ok())
     }
 
     /// How many words the first of the columns has.

@@ -10,14 +10,17 @@
 //! *Not supported:* prefix and ASN databases.
 
 mod assemble;
+mod borrowed;
 mod class;
 mod cluster;
 mod decision;
 mod finding;
 mod key;
+mod newest;
 mod novelty;
 pub(crate) mod observed;
 mod rules;
+mod said;
 mod score;
 mod services;
 pub(crate) mod signals;
@@ -32,13 +35,13 @@ use std::net::IpAddr;
 pub use class::{Class, Severity};
 pub use decision::{Decision, Status, Subject};
 pub use finding::{Decided, Evidence, EvidenceRow, Finding, Source, is_finding_id};
+pub use newest::newest_day;
 pub use novelty::Novelty;
 pub use observed::{HostSummary, Observations, Observed, ReportSummary};
 pub use services::{Service, ServiceKind};
 pub use simulation::{Action, Candidate, CandidateError, CandidatePolicy, Simulated, simulate};
 pub use tls::{TlsObservation, tls_observations};
 
-use crate::model::aggregate::DateRange;
 use crate::record::FlatRecord;
 
 /// The service of the catalogue with this name.
@@ -207,7 +210,7 @@ impl<'a> Input<'a> {
 #[must_use]
 #[non_exhaustive]
 pub struct Findings {
-    /// The time that the reports cover, in seconds since the Unix epoch, UTC; `None` without a report.
+    /// The time that the reports cover, as far as they may be [believed](newest_day), in seconds since the Unix epoch, UTC; `None` without a report.
     pub period: Option<(i64, i64)>,
     /// One entry for each Organizational Domain, by name.
     pub domains: Vec<DomainSummary>,
@@ -245,13 +248,9 @@ impl Findings {
 
     /// What is found without records: failed TLS sessions, and reports that do not count.
     pub fn beside(tls: &[TlsObservation], set_aside: &[SetAside]) -> Self {
-        let periods = tls
-            .iter()
-            .map(|tls| tls.period)
-            .filter(|(begin, end)| DateRange::new(*begin, *end).is_plausible());
         let mut findings = tls::findings(tls);
         findings.extend(assemble::set_aside(set_aside));
-        Self { period: periods.reduce(both), findings, ..Self::default() }
+        Self { period: tls::period(tls), findings, ..Self::default() }
     }
 
     /// Takes in what was found elsewhere.
@@ -305,9 +304,10 @@ pub struct DomainSummary {
     pub reports: u64,
     /// Different reporters.
     pub reporters: u64,
-    /// The requested policy `p` that the newest report about the domain itself found; empty if none did.
+    /// The requested policy `p` that most of those found who reported about the domain itself in its last days; empty if nobody
+    /// did.
     pub policy: String,
-    /// The same by day, sorted; days without a record are left out. Not serialized.
+    /// The same by day, sorted, up to the [newest](Observed::newest_day) one; days without a record are left out. Not serialized.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub days: Vec<DayTotals>,
 }

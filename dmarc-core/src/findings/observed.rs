@@ -4,19 +4,24 @@
 //! reporter after reporter, so what is kept grows with what differs, not with the number of records.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
+use super::newest::{is_believable, newest_day};
 use super::signals::Signals;
-use super::{DayTotals, DomainSummary};
+use super::{DayTotals, DomainSummary, weights};
 use crate::domain::organizational;
 use crate::model::aggregate::DateRange;
 use crate::record::{FlatRecord, Trust};
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 
 /// The largest rows of a stream that are remembered.
 pub(super) const ROWS: usize = 10;
@@ -72,6 +77,8 @@ pub struct Observed {
     hosts: Hosts,
     streams: Vec<StreamData>,
     index: HashMap<StreamKey, u32, RandomState>,
+    /// Once somebody asked, and until there is another report.
+    newest_day: OnceLock<Option<i64>>,
 }
 
 /// A report, and what its records add up to.
@@ -204,7 +211,7 @@ struct StreamData {
     overridden: u64,
     begin: i64,
     end: i64,
-    /// Messages by day, sorted; only of plausible periods.
+    /// Messages by day, sorted; only of periods that could be.
     days: SmallVec<[(i64, u64); 1]>,
     /// First and last day of the other periods.
     implausible: Option<(i64, i64)>,
@@ -222,6 +229,8 @@ pub(super) struct Stream<'o> {
     pub(super) signals: &'o Signals,
     data: &'o StreamData,
     observed: &'o Observed,
+    /// Of the domain: what is reported about later days is not believed to be about these.
+    newest: i64,
 }
 
 impl Observed {
@@ -269,6 +278,7 @@ impl Observed {
             None => {
                 let totals = DayTotals { day: period.day(), ..DayTotals::default() };
                 self.reports.push(KnownReport { rest, period, reporter, records: 0, totals });
+                self.newest_day = OnceLock::new();
             }
             // Two with one identity should not be; whatever comes first must not matter.
             Some(known) if rest < known.rest => known.rest = rest,
@@ -365,17 +375,23 @@ impl Observed {
     }
 
     /// The streams by host, in an order that depends on what they are only.
-    pub(super) fn streams_by_host(&self) -> impl Iterator<Item = (Option<IpAddr>, SmallVec<[Stream<'_>; 1]>)> {
-        let mut streams: Vec<(HostOrder, u32)> = self.streams.iter().zip(0_u32..).map(|(data, at)| {
-            (HostOrder::of(self.hosts.get(data.key.host)), at)
-        }).collect();
+    pub(super) fn streams_by_host(
+        &self,
+    ) -> impl Iterator<Item = (Option<IpAddr>, SmallVec<[Stream<'_>; 1]>)> {
+        let newest = self.newest_day().unwrap_or(i64::MAX);
+        let mut streams: Vec<(HostOrder, u32)> = self
+            .streams
+            .iter()
+            .zip(0_u32..)
+            .map(|(data, at)| (HostOrder::of(self.hosts.get(data.key.host)), at))
+            .collect();
         streams.sort_unstable();
         let mut rest = streams.into_iter().peekable();
         std::iter::from_fn(move || {
             let (order, first) = rest.next()?;
-            let mut of_host: SmallVec<[Stream<'_>; 1]> = self.stream_at(first).into_iter().collect();
+            let mut of_host: SmallVec<[Stream<'_>; 1]> = self.stream_at(first, newest).into_iter().collect();
             while let Some((_, next)) = rest.next_if(|(other, _)| *other == order) {
-                of_host.extend(self.stream_at(next));
+                of_host.extend(self.stream_at(next, newest));
             }
             of_host.sort_unstable_by(|a, b| (a.from, a.signals).cmp(&(b.from, b.signals)));
             let host = self.streams.get(first as usize).and_then(|data| self.hosts.get(data.key.host));
@@ -383,18 +399,22 @@ impl Observed {
         })
     }
 
-    fn stream_at(&self, number: u32) -> Option<Stream<'_>> {
+    fn stream_at(&self, number: u32, newest: i64) -> Option<Stream<'_>> {
         let data = self.streams.get(number as usize)?;
         let (from, signals) = (self.texts.get(data.key.from)?, self.signals.get(data.key.signals)?);
-        Some(Stream { from, signals, data, observed: self })
+        Some(Stream { from, signals, data, observed: self, newest })
     }
 
     /// Key figures.
     pub(super) fn summary(&self) -> DomainSummary {
         let mut days: BTreeMap<i64, DayTotals> = BTreeMap::new();
         let mut all = DayTotals::default();
+        let newest = self.newest_day().unwrap_or(i64::MAX);
         for report in &self.reports {
             all.take(report.totals);
+            if report.totals.day > newest {
+                continue;
+            }
             days.entry(report.totals.day)
                 .or_insert_with(|| DayTotals { day: report.totals.day, ..DayTotals::default() })
                 .take(report.totals);
@@ -453,11 +473,20 @@ impl Observed {
         found
     }
 
-    /// From the beginning of the first report to the end of the last. One that claims another century must not stretch what all
-    /// the others cover.
+    /// The newest day that its reports may be believed about, see [`newest_day`](super::newest_day): days since the Unix epoch,
+    /// UTC.
+    pub fn newest_day(&self) -> Option<i64> {
+        let reports = || self.reports.iter().map(|report| (report.reporter, report.period));
+        *self.newest_day.get_or_init(|| newest_day(reports()))
+    }
+
+    /// From the beginning of the first report to the end of the last. One that claims another century, or a day that nobody else
+    /// knows of yet, must not stretch what all the others cover.
     pub(super) fn period(&self) -> Option<(i64, i64)> {
-        let plausible = self.ids.values.iter().map(|id| id.period).filter(|period| period.is_plausible());
-        plausible
+        let newest = self.newest_day()?;
+        let periods = self.reports.iter().map(|report| report.period);
+        periods
+            .filter(|period| is_believable(*period) && period.day() <= newest)
             .map(|period| (period.begin, period.end))
             .reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
     }
@@ -468,15 +497,46 @@ impl Observed {
         domains.filter(|domain| *domain != self.name).collect()
     }
 
-    /// The policy that the newest report about the domain itself found; empty if none did.
+    /// The policy that most of those found who reported about the domain itself in its last days; empty if nobody did. Where as
+    /// many found another, the one that was found more often before, and then the weaker one: a policy that is called weaker
+    /// than it is does no harm.
     fn policy(&self) -> &str {
-        let own = self.ids.values.iter().zip(&self.reports).filter(|(id, _)| id.policy_domain == self.name);
-        own.max_by_key(|(id, _)| *id).map_or("", |(_, report)| &report.rest.policy)
+        let own = || {
+            let all = self.ids.values.iter().zip(&self.reports);
+            all.filter(|(id, report)| id.policy_domain == self.name && is_believable(report.period))
+        };
+        let Some(newest) = newest_day(own().map(|(_, report)| (report.reporter, report.period))) else {
+            return "";
+        };
+        let mut last: BTreeMap<u32, (&ReportId, &str)> = BTreeMap::new();
+        // Reporters that found it last, and reports.
+        let mut votes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for (id, report) in own().filter(|(_, report)| report.totals.day <= newest) {
+            let policy = report.rest.policy.as_str();
+            votes.entry(policy).or_default().1 += 1;
+            if newest - report.totals.day <= weights::AHEAD_DAYS {
+                let known = last.entry(report.reporter).or_insert((id, policy));
+                *known = (*known).max((id, policy));
+            }
+        }
+        last.into_values().for_each(|(_, policy)| votes.entry(policy).or_default().0 += 1);
+        let most = votes.into_iter().max_by_key(|(policy, votes)| (*votes, Reverse(strength(policy))));
+        most.map_or("", |(policy, _)| policy)
     }
 
     fn report_ref(&self, number: u32) -> Option<ReportRef<'_>> {
         let id = self.ids.get(number)?;
         self.reports.get(number as usize).map(|report| ReportRef { id, rest: &report.rest })
+    }
+}
+
+/// A greater value is stricter.
+fn strength(policy: &str) -> u8 {
+    match policy {
+        "none" => 0,
+        "quarantine" => 1,
+        "reject" => 2,
+        _ => 3,
     }
 }
 
@@ -510,7 +570,7 @@ impl StreamData {
         add(&mut self.overridden, counted.has_reason && counted.is_delivered);
         self.begin = self.begin.min(period.begin);
         self.end = self.end.max(period.end);
-        if period.is_plausible() {
+        if is_believable(period) {
             self.add_day(report.totals.day, count);
         } else {
             self.add_implausible((report.totals.day, report.totals.day));
@@ -599,19 +659,34 @@ impl<'o> Stream<'o> {
         self.data.overridden
     }
 
-    /// From the beginning of the first period to the end of the last.
+    /// From the beginning of the first period to the end of the last. Where some are not believed, of the days that are.
     pub(super) fn period(&self) -> DateRange {
-        DateRange::new(self.data.begin, self.data.end)
+        let days = self.by_day();
+        match (days.first(), days.last(), self.implausible_days()) {
+            (Some((first, _)), Some((last, _)), Some(_)) => {
+                DateRange::new(first * DAY, last * DAY + (DAY - 1))
+            }
+            _ => DateRange::new(self.data.begin, self.data.end),
+        }
     }
 
-    /// Messages by day; of plausible periods only.
+    /// Messages by day; of periods that are believed only.
     pub(super) fn by_day(&self) -> &'o [(i64, u64)] {
-        &self.data.days
+        self.days().0
     }
 
-    /// First and last day of implausible periods.
+    /// First and last day of the other periods.
     pub(super) fn implausible_days(&self) -> Option<(i64, i64)> {
-        self.data.implausible
+        let later = self.days().1;
+        let later = later.first().zip(later.last()).map(|((first, _), (last, _))| (*first, *last));
+        let all = self.data.implausible.into_iter().chain(later);
+        all.reduce(|(first, last), (a, b)| (first.min(a), last.max(b)))
+    }
+
+    /// Messages by day: until the newest day, and later.
+    fn days(&self) -> (&'o [(i64, u64)], &'o [(i64, u64)]) {
+        let days = &self.data.days;
+        days.split_at(days.partition_point(|(day, _)| *day <= self.newest))
     }
 
     pub(super) fn reporters(&self) -> impl Iterator<Item = &'o str> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::class::{Class, Severity};
 use super::finding::{Evidence, Finding, Source, id};
+use super::newest::{is_believable, newest_day};
 use super::novelty::novelty;
 use super::view::Days;
 use super::{texts, weights};
@@ -85,29 +86,78 @@ fn class(result: &TlsResultType<'_>, policy: &TlsPolicyType<'_>) -> Class {
     }
 }
 
-/// One finding for each domain, MX and result type.
+/// One finding for each policy domain, MX and result type.
 pub(super) fn findings(observations: &[TlsObservation]) -> Vec<Finding> {
-    let mut groups: BTreeMap<(&str, &str, Class, &str), Vec<&TlsObservation>> = BTreeMap::new();
-    let mut covered: BTreeMap<&str, Days> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupKey<'_>, Vec<&TlsObservation>> = BTreeMap::new();
+    let mut domains: BTreeMap<&str, Vec<&TlsObservation>> = BTreeMap::new();
     for tls in observations {
-        let domain = organizational(&tls.policy_domain);
-        groups.entry((domain, &tls.mx, tls.class, &tls.result_type)).or_default().push(tls);
-        let day = tls.day();
-        let days = covered.entry(domain).or_insert(Days { first: day, last: day });
-        *days = Days { first: days.first.min(day), last: days.last.max(day) };
+        let (policy_domain, mx) = (tls.policy_domain.as_str(), tls.mx.as_str());
+        let key = GroupKey { policy_domain, mx, class: tls.class, result: &tls.result_type };
+        groups.entry(key).or_default().push(tls);
+        domains.entry(key.domain()).or_default().push(tls);
     }
-    let days = |domain: &str| covered.get(domain).copied().unwrap_or(Days { first: 0, last: 0 });
-    groups
-        .into_iter()
-        .map(|((domain, mx, class, result), sessions)| {
-            finding((domain, mx, class, result), &sessions, days(domain))
-        })
-        .collect()
+    let covered: BTreeMap<&str, Option<Days>> =
+        domains.into_iter().map(|(domain, observations)| (domain, covered(&observations))).collect();
+    let finding = |(key, sessions): (GroupKey<'_>, Vec<&TlsObservation>)| {
+        finding(key, &sessions, covered.get(key.domain()).copied().flatten())
+    };
+    groups.into_iter().map(finding).collect()
+}
+
+/// The time that these cover, as far as it may be believed.
+pub(super) fn period(observations: &[TlsObservation]) -> Option<(i64, i64)> {
+    let all: Vec<&TlsObservation> = observations.iter().collect();
+    let covered = covered(&all);
+    let periods = all.iter().filter(|tls| tls.is_in(covered)).map(|tls| tls.period);
+    periods.reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
+}
+
+/// What makes failed sessions one finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct GroupKey<'o> {
+    policy_domain: &'o str,
+    mx: &'o str,
+    class: Class,
+    result: &'o str,
+}
+
+impl<'o> GroupKey<'o> {
+    /// The Organizational Domain.
+    fn domain(self) -> &'o str {
+        organizational(self.policy_domain)
+    }
+
+    /// For people.
+    fn name(self) -> String {
+        let GroupKey { policy_domain, mx, result, .. } = self;
+        match mx {
+            "" => format!("{policy_domain} {result}"),
+            _ if policy_domain == self.domain() => format!("{mx} {result}"),
+            _ => format!("{mx} {result}, for {policy_domain}"),
+        }
+    }
+}
+
+/// First and last day that these may be believed about; `None` if there is none.
+fn covered(observations: &[&TlsObservation]) -> Option<Days> {
+    let reports = || observations.iter().map(|tls| (tls.reporter.as_str(), tls.range()));
+    let last = newest_day(reports())?;
+    let days = reports().filter(|(_, period)| is_believable(*period)).map(|(_, period)| period.day());
+    Some(Days { first: days.min().unwrap_or(last), last })
 }
 
 impl TlsObservation {
+    fn range(&self) -> DateRange {
+        DateRange::new(self.period.0, self.period.1)
+    }
+
     fn day(&self) -> i64 {
-        DateRange::new(self.period.0, self.period.1).day()
+        self.range().day()
+    }
+
+    /// Whether it is about a day that may be believed.
+    fn is_in(&self, covered: Option<Days>) -> bool {
+        is_believable(self.range()) && covered.is_some_and(|days| self.day() <= days.last)
     }
 }
 
@@ -132,11 +182,8 @@ fn by_day<'o>(observations: impl Iterator<Item = &'o TlsObservation>) -> BTreeMa
     days
 }
 
-fn finding(
-    (domain, mx, class, result): (&str, &str, Class, &str),
-    observations: &[&TlsObservation],
-    covered: Days,
-) -> Finding {
+fn finding(key: GroupKey<'_>, observations: &[&TlsObservation], covered: Option<Days>) -> Finding {
+    let GroupKey { policy_domain, mx, class, result } = key;
     let days = by_day(observations.iter().copied());
     let total = |days: &BTreeMap<i64, u64>| days.values().fold(0_u64, |sum, n| sum.saturating_add(*n));
     let messages = total(&days);
@@ -146,6 +193,7 @@ fn finding(
     let policies: Vec<&str> = policies.into_iter().collect();
     let mut evidence = vec![
         Evidence::fact(texts::seen(reporters.len(), days.len())),
+        Evidence::fact(format!("policy domain {policy_domain}, {}", at_mx(mx))),
         Evidence::fact(format!("result type {result}, under the policies {}", policies.join(", "))),
     ];
     let largest = observations
@@ -157,21 +205,24 @@ fn finding(
         cap: weights::CAP_ONE_REPORTER,
     };
     let is_one = reporters.len() <= 1;
-    let name = if mx.is_empty() { domain } else { mx };
+    let believed: Vec<&TlsObservation> =
+        observations.iter().copied().filter(|tls| tls.is_in(covered)).collect();
+    let seen = if believed.is_empty() { observations } else { &believed };
+    let covered = covered.unwrap_or(Days { first: 0, last: 0 });
     Finding {
-        id: id("tls", domain, mx, result),
+        id: id("tls", policy_domain, mx, result),
         class,
         severity: severity(messages - delivered, reporters.len()),
         confidence: if is_one { weights::CAP_ONE_REPORTER } else { weights::TLS_SEEN_TWICE },
-        novelty: novelty(&days, covered),
+        novelty: novelty(&by_day(believed.iter().copied()), covered),
         decision: None,
-        domain: domain.to_owned(),
-        source: Source { name: format!("{name} {result}"), ..Source::default() },
+        domain: key.domain().to_owned(),
+        source: Source { name: key.name(), ..Source::default() },
         messages,
         dmarc_pass: 0,
         delivered,
-        first_seen: observations.iter().map(|o| o.period.0).min().unwrap_or_default(),
-        last_seen: observations.iter().map(|o| o.period.1).max().unwrap_or_default(),
+        first_seen: seen.iter().map(|o| o.period.0).min().unwrap_or_default(),
+        last_seen: seen.iter().map(|o| o.period.1).max().unwrap_or_default(),
         statement: texts::statement(class, "").to_owned(),
         evidence,
         against: if is_one { vec![one] } else { Vec::new() },
@@ -179,6 +230,10 @@ fn finding(
         remedy: texts::remedy(class, result, None),
         resolved_when: texts::resolved_when(class).to_owned(),
     }
+}
+
+fn at_mx(mx: &str) -> String {
+    if mx.is_empty() { "not at one MX".to_owned() } else { format!("MX {mx}") }
 }
 
 /// Two reporters seeing the same failure: ours is at fault.

@@ -49,7 +49,17 @@ pub(super) const CAMPAIGN_DAYS: i64 = 3;
 /// are [`CAMPAIGN_HOSTS`] or more; the others become one source.
 pub(super) const STANDS_ALONE_PERCENT: u64 = 20;
 
+// ---- what reporters say of a host
+/// Share of a host's messages and of its days, in percent, of which something must be said to be believed of the host: one
+/// report with one message must not change what hundreds of others show.
+pub(super) const SAID_PERCENT: u64 = 10;
+/// Days on which one reporter must say that mail was forwarded, where no other says so: few reporters know lists, and
+/// those that do say so whenever a list sends.
+pub(super) const OFTEN_DAYS: usize = 5;
+
 // ---- replay
+/// Days on which a service may use a key of our own hosts without being known to hold it: as long as a replay lasts at most.
+pub(super) const REPLAY_DAYS: usize = 3;
 /// Messages with a valid signature from networks never seen before, within [`CAMPAIGN_DAYS`].
 pub(super) const REPLAY_MESSAGES: u64 = 300;
 /// Days of reports without which nobody can say "never seen before".
@@ -68,6 +78,19 @@ pub(super) const CAP_NOT_LOOKED_UP: u8 = 70;
 pub(super) const FEW_MESSAGES: u64 = 10;
 /// Days without a sign of it after which [`CAP_LONG_AGO`] applies.
 pub(super) const LONG_AGO_DAYS: i64 = 30;
+
+// ---- the newest day of the data
+/// Seconds of a reporting period at most: RFC 9990 asks for a day, and nobody sums up more than a year.
+pub(super) const LONGEST_PERIOD: i64 = 366 * 86_400;
+/// Days without any report after which those that follow must be believed anew. Who writes to a domain that sends mail does
+/// so more often than monthly.
+pub(super) const SILENCE_DAYS: i64 = 30;
+/// Days that one reporter may be ahead of all others: some report at once, and some two days late.
+pub(super) const AHEAD_DAYS: i64 = 2;
+/// Days on which one that is ahead must have reported to be believed: a single forged report must not do.
+pub(super) const KEEPS_REPORTING: usize = 3;
+/// Days between these at most: who is the only one that still sees mail sees it in most weeks.
+pub(super) const KEEPS_REPORTING_DAYS: i64 = 7;
 
 // ---- novelty
 /// The last days that are compared with those before.
@@ -112,7 +135,8 @@ pub(super) const TLS_SEEN_TWICE: u8 = 85;
 /// one stray report must not lower what many others show.
 pub(super) const CAP_SHARE_PERCENT: u64 = 10;
 
-/// Share of a host's mail, in percent, that passes by our signature and from which [`ALSO_PASSES`] applies.
+/// Share of a host's mail, in percent, that passes and from which [`ALSO_PASSES`] applies; and the share of a source's mail that
+/// such hosts, or those whose mail is called forwarded, must send for the steps about them to apply.
 pub(super) const ALSO_PASSES_PERCENT: u64 = 10;
 
 /// Whether `part` is at least `percent` of `whole`.
