@@ -32,7 +32,7 @@ impl<'o> OwnKeys<'o> {
 
     /// Whether mail of a service passes with nothing but keys of our own hosts, and the service has not used these for longer
     /// than a replay lasts. A reporter that leaves selectors out sees what others see of the host.
-    pub(super) fn are_borrowed(&self, host: &Host<'o>, signals: &'o Signals) -> bool {
+    pub(super) fn are_borrowed<'s>(&self, host: &'s Host<'_>, signals: &'s Signals) -> bool {
         let Some(service) = sender(host, signals) else { return false };
         let mut keys: Vec<&str> = named(signals).collect();
         if keys.is_empty() {
@@ -46,7 +46,7 @@ impl<'o> OwnKeys<'o> {
     }
 
     /// Whether that is so of all mail of the host that passes by DKIM.
-    pub(super) fn are_all_borrowed(&self, host: &Host<'o>) -> bool {
+    pub(super) fn are_all_borrowed(&self, host: &Host<'_>) -> bool {
         let mut signed = host.streams.iter().filter(|stream| stream.signals.dkim_aligned).peekable();
         signed.peek().is_some() && signed.all(|stream| self.are_borrowed(host, stream.signals))
     }
