@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use dmarc_core::findings::{
-    DomainSummary, Evidence, EvidenceRow, Finding, HostFacts, HostName, ReportSummary,
+    Class, DomainSummary, Evidence, EvidenceRow, Finding, HostFacts, HostName, ReportSummary,
 };
 use dmarc_core::time::rfc3339;
 
@@ -61,10 +61,11 @@ impl Page<'_> {
         writeln!(self.out, "{}   {}", neutral(&finding.domain), neutral(&finding.source.name))?;
         writeln!(
             self.out,
-            "{} messages, {} passed, {} delivered though failing   {} … {}\n",
+            "{} messages, {} passed, {} delivered though {}   {} … {}\n",
             grouped(finding.messages),
             grouped(finding.dmarc_pass),
-            grouped(finding.delivered_failing()),
+            grouped(finding.delivered),
+            if finding.class == Class::SuspectReplay { "replayed" } else { "failing" },
             day(finding.first_seen),
             day(finding.last_seen)
         )?;
