@@ -8,6 +8,8 @@
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{REPORT, Run, dmarc, folder};
 use serde_json::Value;
 
@@ -180,4 +182,81 @@ fn names_new_and_gone_sources_between_two_periods() {
     for change in ["new", "gone", "changed"] {
         assert!(changes.contains(&change), "{changes:?}");
     }
+}
+
+#[test]
+fn takes_a_campaign_for_the_same_source_however_many_hosts_it_has() {
+    let rows = json(&about_mailbox(&["diff", "--format", "json"]));
+    let campaigns = rows["rows"].as_array().unwrap().iter();
+    let campaigns = campaigns.filter(|row| row["source"].as_str().unwrap().ends_with("one campaign"));
+    let changes: Vec<&str> = campaigns.map(|row| row["change"].as_str().unwrap()).collect();
+    assert!(!changes.contains(&"new") && !changes.contains(&"gone"), "{rows}");
+    // Hosts of ours are one source too, whether one of them fails or all pass.
+    let keys: BTreeSet<String> = findings()
+        .iter()
+        .filter(|finding| finding["source"]["name"].as_str().unwrap().contains("own host"))
+        .map(|finding| format!("{} {}", finding["domain"], finding["source"]["key"]))
+        .collect();
+    let domains: BTreeSet<&str> = keys.iter().filter_map(|key| key.split(' ').next()).collect();
+    assert_eq!(keys.len(), domains.len(), "{keys:?}");
+}
+
+#[test]
+fn compares_what_is_before_and_after_the_split_of_the_time_that_is_asked_for() {
+    let messages = |arguments: &[&str]| {
+        let run = about_mailbox(&[&["diff", "--format", "json"], arguments].concat());
+        let rows = json(&run)["rows"].as_array().unwrap().clone();
+        let sum = |side: &str| rows.iter().filter_map(|row| row[side].as_u64()).sum::<u64>();
+        (sum("messages_before"), sum("messages_after"))
+    };
+    for asked in [
+        &["--until", "2026-09-08"][..],
+        &["--since", "2026-09-07"],
+        &["--until", "2026-09-06", "--split", "2d"],
+        &["--since", "6d", "--until", "2d"],
+    ] {
+        let (before, after) = messages(asked);
+        assert!(before > 0 && after > 0, "{asked:?}: {before} {after}");
+    }
+}
+
+#[test]
+fn compares_nothing_with_nothing() {
+    for asked in [["--split", "2026-01-01"], ["--since", "2026-09-10"], ["--split", "2026-12-01"]] {
+        let run = dmarc(&[&["diff", MAILBOX, "--config", CONFIG], &asked[..]].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{asked:?}: {}", run.whole());
+        assert!(run.stderr.contains("there is nothing to compare with"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn says_one_number_of_what_was_delivered() {
+    let found = findings();
+    let senders = json(&about_mailbox(&["senders", "--format", "json"]));
+    let senders = senders["rows"].as_array().unwrap();
+    for sender in senders {
+        let ids = sender["findings"].as_array().unwrap();
+        let of_sender: Vec<&Value> = found.iter().filter(|finding| ids.contains(&finding["id"])).collect();
+        let delivered: u64 = of_sender.iter().map(|finding| finding["delivered"].as_u64().unwrap()).sum();
+        assert_eq!(sender["delivered"], delivered, "{sender}");
+    }
+    // What passed is not said to be delivered in spite of anything; a replay is.
+    let of = |class: &str| found.iter().find(|finding| finding["class"] == class).unwrap();
+    assert_eq!(of("authorized")["delivered"], 0);
+    assert!(senders.iter().any(|sender| sender["delivered"].as_u64() > Some(0)));
+}
+
+#[test]
+fn explains_a_domain_worst_first() {
+    let domain = finding_of("unauthorized.spoof")["domain"].as_str().unwrap().to_owned();
+    let explained = json(&about_mailbox(&["explain", &domain, "--format", "json"]));
+    let order = ["info", "low", "medium", "high", "critical"];
+    let severities = explained["findings"].as_array().unwrap().iter();
+    let severities: Vec<_> =
+        severities.map(|finding| order.iter().position(|word| finding["severity"] == *word)).collect();
+    assert!(severities.is_sorted_by(|a, b| a >= b), "{severities:?}");
+    // Those that are about no record, too, which are found apart from the others.
+    let classes: BTreeSet<&str> =
+        explained["findings"].as_array().unwrap().iter().map(|f| f["class"].as_str().unwrap()).collect();
+    assert!(classes.iter().any(|class| class.starts_with("tls.") || class.starts_with("report.")));
 }

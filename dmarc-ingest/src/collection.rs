@@ -3,13 +3,14 @@
 //! Nothing here depends on the order in which mail is read: copies of a report are recognised by identity and content,
 //! and of reports that contradict each other the same one stays active whichever came first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use dmarc_core::findings::{
-    FailureObservation, HostFacts, HostName, SetAside, TlsObservation, tls_observations,
+    FailureObservation, HostFacts, HostName, SetAside, TlsObservation, newest_day, tls_observations,
 };
 use dmarc_core::identity::Identity;
+use dmarc_core::model::aggregate::DateRange;
 use dmarc_core::record::{self, FlatRecord, flatten};
 use dmarc_core::{Found, MessageInfo, Report};
 
@@ -63,6 +64,8 @@ pub struct Collected {
     pub set_aside: Vec<SetAside>,
     /// How many inputs came to what.
     pub inputs: Inputs,
+    /// Who reported about which periods, whatever the kind of report, where this was asked of files.
+    pub periods: BTreeSet<(String, DateRange)>,
 }
 
 /// One content of an identity. Several are a conflict.
@@ -122,6 +125,8 @@ impl Collection {
             let mut versions = versions.into_iter();
             if let Some(active) = versions.next() {
                 collected.inputs.reports += 1;
+                let (begin, end) = active.aside.period;
+                collected.periods.insert((active.aside.reporter, DateRange::new(begin, end)));
                 collected.keep(active.content);
             }
             for loser in versions {
@@ -161,6 +166,11 @@ impl Collection {
 }
 
 impl Collected {
+    /// The newest day that [its reports](Self::periods) may be believed about, see [`newest_day`]: days since the Unix epoch, UTC.
+    pub fn newest_day(&self) -> Option<i64> {
+        newest_day(self.periods.iter().map(|(reporter, period)| (reporter.as_str(), *period)))
+    }
+
     fn keep(&mut self, content: Content) {
         match content {
             Content::Records(records) => self.records.extend(records),

@@ -10,6 +10,7 @@ use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, loa
 use crate::Output;
 use crate::commands::limits;
 use crate::commands::question::Asked;
+use crate::commands::scope::end_of;
 use crate::error::CommandError;
 use crate::render::trouble::Trouble;
 
@@ -63,7 +64,7 @@ impl Asked {
             (Source::Files(std::mem::take(&mut collected.records)), collected)
         };
         let ended = trouble.finish(output.err);
-        let selection = self.scope.selection(|| source.newest(), output)?;
+        let selection = self.scope.selection(|| newest_day(&source, &collected), output)?;
         let decisions = decisions.unwrap_or_default();
         let context = Context { config, listed, decisions, collected };
         let mut evidence = Evidence { source, context, selection };
@@ -72,16 +73,11 @@ impl Asked {
     }
 }
 
-impl Source {
-    /// The newest time that a report is about.
-    fn newest(&self) -> Result<Option<i64>, CommandError> {
-        match self {
-            Self::Files(records) => {
-                let periods = records.iter().map(|record| record.report.period);
-                Ok(periods.filter(|period| period.is_plausible()).map(|period| period.end).max())
-            }
-            Self::Dataset(reader) => Ok(reader.newest()?),
-        }
+/// The newest day that reports may be believed about, in days since the Unix epoch, UTC.
+fn newest_day(source: &Source, collected: &Collected) -> Result<Option<i64>, CommandError> {
+    match source {
+        Source::Files(_) => Ok(collected.newest_day()),
+        Source::Dataset(reader) => Ok(reader.newest_day()?),
     }
 }
 
@@ -128,9 +124,13 @@ impl Evidence {
         &self.selection
     }
 
-    /// The newest time that a report is about, in seconds since the Unix epoch, UTC.
-    pub(crate) fn newest(&self) -> Result<Option<i64>, CommandError> {
-        self.source.newest()
+    /// The first second after what is looked at or, where that is open, after the newest day that reports may be believed about;
+    /// in seconds since the Unix epoch, UTC. `None`: there is no report.
+    pub(crate) fn end(&self) -> Result<Option<i64>, CommandError> {
+        match self.selection.until {
+            Some(until) => Ok(Some(until.saturating_add(1))),
+            None => Ok(newest_day(&self.source, &self.context.collected)?.map(end_of)),
+        }
     }
 
     /// Findings that are about no record.

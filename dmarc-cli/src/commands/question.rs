@@ -91,7 +91,7 @@ impl Question {
         };
         // What was refused is said first, so that the answer is what stays on the screen.
         let ended = trouble.finish(output.err);
-        let selection = self.asked.scope.selection(|| Ok(reader.newest()?), output)?;
+        let selection = self.asked.scope.selection(|| Ok(reader.newest_day()?), output)?;
         self.write(ask(&Subject { reader, selection, _folder: folder })?, output)?;
         ended
     }

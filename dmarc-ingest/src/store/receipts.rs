@@ -1,5 +1,7 @@
 //! What is known of each report without its rows.
 
+use dmarc_core::findings::newest_day;
+use dmarc_core::model::aggregate::DateRange;
 use dmarc_core::record::Trust;
 use rusqlite::Row;
 
@@ -56,14 +58,21 @@ impl DatasetReader {
         })
     }
 
-    /// The last second that any report is about, in seconds since the Unix epoch, UTC.
+    /// The newest day that the reports may be believed about, see [`newest_day`]: days since the Unix epoch, UTC. What a mail
+    /// says of a day after its arrival is not believed, where its source says when that was.
     ///
     /// # Errors
     /// What the ledger says.
-    pub fn newest(&self) -> Result<Option<i64>, DatasetError> {
-        // An end may be the first second after the period.
-        let query = "SELECT max(max(begin, \"end\" - 1)) FROM reports WHERE active = 1 AND \"end\" <> 0";
-        self.ledger().read(|connection| connection.query_row(query, [], |row| row.get(0)))
+    pub fn newest_day(&self) -> Result<Option<i64>, DatasetError> {
+        let query = "SELECT DISTINCT reporter, begin, \"end\" FROM reports JOIN mails ON mails.id = reports.mail \
+                     WHERE active = 1 AND begin < coalesce(received, begin) + 86400";
+        self.ledger().read(|connection| {
+            let mut statement = connection.prepare(query)?;
+            let period = |row: &Row<'_>| Ok((row.get(0)?, DateRange::new(row.get(1)?, row.get(2)?)));
+            let said: Vec<(String, DateRange)> =
+                statement.query_map([], period)?.collect::<Result<_, _>>()?;
+            Ok(newest_day(said.iter().map(|(reporter, period)| (reporter.as_str(), *period))))
+        })
     }
 }
 

@@ -62,7 +62,7 @@ impl Options {
     pub(super) fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let format = self.format()?;
         let reader = self.setup.reader(&self.setup.config()?)?;
-        let selection = self.scope.selection(|| Ok(reader.newest()?), output)?;
+        let selection = self.scope.selection(|| Ok(reader.newest_day()?), output)?;
         let rows = if self.to.as_os_str() == "-" {
             let mut file = tempfile::tempfile().map_err(CommandError::output)?;
             let rows = self.write(format, &reader, &selection, &mut file)?;
