@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use dmarc_core::Domain;
 use dmarc_core::domain::organizational;
-use dmarc_core::findings::{DomainSummary, Finding, HostFacts, HostSummary, ReportSummary, is_finding_id};
+use dmarc_core::findings::{
+    DomainSummary, Finding, Findings, HostFacts, HostSummary, ReportSummary, is_finding_id,
+};
 use serde::Serialize;
 
 use crate::Output;
@@ -141,6 +143,7 @@ impl Options {
         }
         let beside = evidence.beside().findings;
         explanation.findings.extend(beside.into_iter().filter(|finding| subject.is(finding)));
+        worst_first(&mut explanation.findings);
         if explanation.is_empty() {
             return Err(nothing(&self.id));
         }
@@ -151,6 +154,14 @@ impl Options {
         written.and_then(|()| output.out.flush()).map_err(CommandError::output)?;
         ended
     }
+}
+
+/// Findings of one domain as [`Findings::sort`] has them.
+fn worst_first(findings: &mut Vec<Finding>) {
+    let mut sorted = Findings::default();
+    std::mem::swap(&mut sorted.findings, findings);
+    sorted.sort();
+    *findings = sorted.findings;
 }
 
 fn nothing(id: &str) -> CommandError {
