@@ -425,6 +425,32 @@ fn takes_a_new_service_with_a_selector_of_its_own_for_no_replay() {
     assert_ne!(world.finding_of(FORWARDER).class, Class::SuspectReplay);
 }
 
+/// Every customer of the service can send our old mail through it: its SPF vouches for the service, not for us.
+#[test]
+fn suspects_a_replay_through_a_service_that_everybody_may_send_with() {
+    let burst = Row::forwarded(SPOOFER, 5_000).spf("amazonses.com", "pass");
+    let world = World::new(0..30).seen(TWO, 25..27, &[burst]);
+    let confirmed = world.clone().confirmed(SPOOFER, "a1.smtp-out.amazonses.com");
+    for world in [world, confirmed] {
+        let finding = world.finding_of(SPOOFER);
+        assert_eq!((finding.class, finding.severity), (Class::SuspectReplay, Severity::Critical));
+    }
+}
+
+#[test]
+fn takes_mail_of_a_service_for_ours_that_has_a_key_of_its_own_or_used_ours_for_longer() {
+    let row = |selector| {
+        Row::spoof(FORWARDER, 900).spf("amazonses.com", "pass").dkim("example.org", selector, "pass")
+    };
+    let new = World::new(0..30).seen(TWO, 28..30, &[row("ses1")]);
+    let known = World::new(0..30).seen(TWO, 0..30, &[row("s1")]);
+    for world in [new, known] {
+        let confirmed = world.clone().confirmed(FORWARDER, "a1.smtp-out.amazonses.com");
+        assert_eq!(world.classes_of(FORWARDER), [Class::Authorized]);
+        assert_eq!(confirmed.classes_of(FORWARDER), [Class::Authorized]);
+    }
+}
+
 // ---- reporters
 
 /// Anybody may send reports, from a domain that looks like a known reporter's. What it says excuses its own rows only.
@@ -451,6 +477,54 @@ fn lets_no_single_reporter_excuse_what_others_saw_beside_a_broken_signature() {
         (spoof.class, spoof.severity, spoof.messages),
         (Class::UnauthorizedSpoof, Severity::Critical, 720)
     );
+}
+
+/// Whatever it says of the host, and however many messages it claims to have seen.
+#[test]
+fn lowers_no_spoof_for_one_report_that_others_contradict() {
+    let spoof = || Row::spoof(SPOOFER, 200).spf("evil.example", "pass");
+    for days in [0..30, 5..7] {
+        let world = World::new(0..30).seen(TWO, days, &[spoof()]);
+        let alone = world.finding_of(SPOOFER);
+        assert_eq!((alone.class, alone.severity), (Class::UnauthorizedSpoof, Severity::Critical));
+        for count in [1, 1_000_000] {
+            let said = || Row::spoof(SPOOFER, count).spf("evil.example", "pass");
+            for row in [
+                said().reason("local_policy", "arc=pass"),
+                said().reason("mailing_list", ""),
+                said().spf("example.org", "pass"),
+                said().dkim("example.org", "s1", "pass"),
+            ] {
+                let world = world.clone().report("a.examp1e", 5 * DAY, DAY, std::slice::from_ref(&row));
+                let spoof = world.findings_of(SPOOFER);
+                let spoof = spoof.iter().find(|finding| finding.id == alone.id).unwrap();
+                assert_eq!((spoof.class, spoof.severity), (alone.class, alone.severity), "{row:?}");
+            }
+        }
+    }
+}
+
+/// More reporters that lie than reporters that do not cannot be told from the truth; as many can.
+#[test]
+fn takes_no_spoofer_for_ours_or_for_a_forwarder_because_two_reports_say_so() {
+    let fakes = &["x1.example", "x2.example"];
+    let broken = || Row::spoof(SPOOFER, 200).spf("evil.example", "pass").dkim("example.org", "s1", "fail");
+    let world = World::new(0..30).seen(TWO, 0..30, &[broken()]);
+    for count in [1, 1_000_000] {
+        for row in [
+            Row::spoof(SPOOFER, count).spf("example.org", "pass"),
+            Row::spoof(SPOOFER, count).reason("mailing_list", ""),
+        ] {
+            let world = world.clone().seen(fakes, 3..4, std::slice::from_ref(&row));
+            let spoof = world.findings_of(SPOOFER);
+            let spoof = spoof.iter().find(|finding| finding.messages == 12_000).unwrap();
+            assert_eq!(
+                (spoof.class, spoof.severity),
+                (Class::UnauthorizedSpoof, Severity::Critical),
+                "{row:?}"
+            );
+        }
+    }
 }
 
 /// Whether SPF passes follows from our record and the address, so honest reporters agree on it.
@@ -516,8 +590,8 @@ fn lets_no_report_of_another_time_say_what_is_old() {
             let found = wrong.find();
             let key = |found: &Findings| {
                 let of =
-                    |f: &Finding| (f.id.clone(), f.class, f.severity, f.novelty, f.first_seen, f.last_seen);
-                found.findings.iter().map(of).collect::<Vec<_>>()
+                    |f: &Finding| (f.id.clone(), (f.class, f.severity, f.novelty, f.first_seen, f.last_seen));
+                found.findings.iter().map(of).collect::<BTreeMap<_, _>>()
             };
             assert_eq!(key(&found), key(&expected), "{day}");
             assert_eq!((found.expired.len(), found.period), (0, expected.period), "{day}");

@@ -11,7 +11,7 @@ use super::key::Key;
 use super::novelty::{Novelty, novelty};
 use super::rules::{decided_class, decided_why};
 use super::score::{Score, caps, score};
-use super::view::DomainView;
+use super::view::{DomainView, Place};
 use super::{HostName, SetAside, texts, weights};
 use crate::domain::organizational;
 
@@ -57,7 +57,7 @@ pub(super) fn sources<'j, 'v, 'r>(
     let mut insufficient = Vec::new();
     let mut findings = Vec::new();
     for (key, members) in groups(judged) {
-        let also_passes = members.iter().any(|one| one.host.ip.is_some_and(|ip| passing.contains(&ip)));
+        let also_passes = also_passes(&members, &passing);
         let cluster = Cluster::new(&members, also_passes);
         let id = key.id(view.domain);
         let of_members = members.iter().find_map(|member| member.decision);
@@ -114,17 +114,27 @@ fn conclusion(
     Conclusion { class, confidence, evidence: raising, against: lowering }
 }
 
-/// Hosts whose mail is authorized, or passes in good part. A few replayed messages make no host of ours.
+/// Whether hosts that also pass send a good part of this.
+fn also_passes(members: &[&Judged<'_, '_>], passing: &BTreeSet<IpAddr>) -> bool {
+    let sum = |sum: u64, one: &&Judged<'_, '_>| sum.saturating_add(one.stream.messages());
+    let is_passing = |one: &&&Judged<'_, '_>| one.host.ip.is_some_and(|ip| passing.contains(&ip));
+    let passed = members.iter().filter(is_passing).fold(0, sum);
+    passed > 0 && weights::is_share(passed, members.iter().fold(0, sum), weights::ALSO_PASSES_PERCENT)
+}
+
+/// Hosts whose mail is authorized or passes in good part, as most reporters see it. A few replayed messages make no host of ours,
+/// nor does a report or two.
 fn passing_hosts(judged: &[Judged<'_, '_>]) -> BTreeSet<IpAddr> {
     let mut hosts: BTreeMap<IpAddr, (bool, u64, u64)> = BTreeMap::new();
     for one in judged {
         let Some(ip) = one.host.ip else { continue };
         let class = one.verdict.as_ref().map(|verdict| verdict.class);
         let (authorized, passed, all) = hosts.entry(ip).or_default();
-        *authorized |= class == Some(Class::Authorized);
+        let is_authorized = class == Some(Class::Authorized);
+        *authorized |= is_authorized && (one.host.place == Place::Own || one.decision.is_some());
         let messages = one.stream.messages();
-        let intact = if class == Some(Class::ForwardedIntact) { messages } else { 0 };
-        *passed = passed.saturating_add(intact);
+        let is_ours = one.host.passes && (is_authorized || class == Some(Class::ForwardedIntact));
+        *passed = passed.saturating_add(if is_ours { messages } else { 0 });
         *all = all.saturating_add(messages);
     }
     let passing = hosts.into_iter().filter(|(_, (authorized, passed, all))| {

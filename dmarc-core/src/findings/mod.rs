@@ -10,6 +10,7 @@
 //! *Not supported:* prefix and ASN databases.
 
 mod assemble;
+mod borrowed;
 mod class;
 mod cluster;
 mod decision;
@@ -19,6 +20,7 @@ mod newest;
 mod novelty;
 pub(crate) mod observed;
 mod rules;
+mod said;
 mod score;
 mod services;
 pub(crate) mod signals;

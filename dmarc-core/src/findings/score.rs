@@ -6,8 +6,7 @@ use super::HostName;
 use super::class::Class;
 use super::cluster::Cluster;
 use super::finding::Evidence;
-use super::signals::Indirect;
-use super::view::{DomainView, Place};
+use super::view::{DomainView, Host, Place};
 use super::weights::{self, Step};
 
 /// What a score came to, and how.
@@ -64,8 +63,13 @@ fn raising(cluster: &Cluster<'_, '_>, view: &DomainView<'_>) -> Vec<&'static Ste
 fn lowering(cluster: &Cluster<'_, '_>) -> Vec<&'static Step> {
     let is_service = cluster.hosts.iter().any(|host| matches!(host.place, Place::Service(_)));
     // Of any mail of these hosts: reporters that know no lists see the same mail without a reason.
-    let mut streams = cluster.hosts.iter().flat_map(|host| &host.streams);
-    let indirect = streams.any(|stream| stream.signals.indirect != Indirect::No);
+    let messages = |is: fn(&Host<'_>) -> bool| {
+        let hosts = cluster.hosts.iter().filter(|host| is(host));
+        hosts.fold(0_u64, |sum, host| sum.saturating_add(host.messages()))
+    };
+    let forwarded = messages(|host| host.is_partly_indirect);
+    let indirect =
+        forwarded > 0 && weights::is_share(forwarded, messages(|_| true), weights::ALSO_PASSES_PERCENT);
     let active: BTreeSet<i64> = cluster.by_day.keys().map(|day| day.div_euclid(7)).collect();
     let steady = cluster.days.span() >= weights::STEADY_DAYS && active.len() >= 4;
     let incomplete = cluster.hosts.iter().any(|host| host.ip.is_none())

@@ -15,6 +15,8 @@ pub(crate) struct Signals {
     pub(super) dkim_aligned: bool,
     /// Selectors of signatures in our name that passed; empty text where the reporter left the selector out.
     pub(super) own_keys_passing: BTreeSet<String>,
+    /// Of these, selectors of signatures by the Author Domain itself: enough in strict mode.
+    pub(super) strict_keys: BTreeSet<String>,
     /// Selectors of signatures in our name that failed.
     pub(super) own_keys_failing: BTreeSet<String>,
     /// Organizational domains other than ours that signed, by DKIM. A signature travels with a replayed message.
@@ -104,6 +106,9 @@ impl<'a> SignalsBuilder<'a> {
         if organization == self.domain {
             let keys = if passed { &mut signals.own_keys_passing } else { &mut signals.own_keys_failing };
             keys.insert(selector.unwrap_or_default().to_owned());
+            if passed && signer == self.header_from {
+                signals.strict_keys.insert(selector.unwrap_or_default().to_owned());
+            }
         } else if passed {
             signals.own_tenant |= is_own_tenant(signer, self.domain);
             signals.signed_as.insert(organization.to_owned());

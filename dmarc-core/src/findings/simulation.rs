@@ -1,7 +1,8 @@
 //! What a candidate record would have done to the mail that reports are about (RFC 9989, Section 4.7): by source, as a range.
 //!
 //! The upper bound is all failing mail under a policy that enforces. The lower bound leaves out what receivers delivered for a
-//! reason of their own: they may do so again. What the reports do not tell is named, not guessed.
+//! reason of their own: they may do so again; and mail of which the reports do not tell whether it would pass. What they do
+//! not tell is named, not guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -174,7 +175,7 @@ pub struct Simulated {
     pub messages: u64,
     /// Messages that passed DMARC as it was.
     pub dmarc_pass: u64,
-    /// Messages that would have passed.
+    /// Messages that would have passed, at least.
     pub would_pass: u64,
     /// Messages that would have been quarantined: at least and at most.
     pub quarantined: (u64, u64),
@@ -205,8 +206,11 @@ pub fn simulate(observed: &Observed, known: &Known<'_>, candidate: &Candidate) -
         });
         for member in members {
             let is_governed_below = subdomains.iter().any(|below| is_at_or_below(member.stream.from, below));
-            let is_lost = candidate.lost_spf.iter().any(|lost| lost.is_about(member.host));
-            one.add(candidate, view.domain, (member.host, member.stream), is_lost, is_governed_below);
+            if is_governed_below {
+                one.add_governed_below(candidate, member.host, member.stream);
+            } else {
+                one.add(candidate, view.domain, member.host, member.stream);
+            }
         }
     }
     let mut simulated: Vec<Simulated> = simulated.into_values().collect();
@@ -220,40 +224,21 @@ impl Simulated {
         self.quarantined.1.saturating_add(self.rejected.1)
     }
 
-    fn add(
-        &mut self,
-        candidate: &Candidate,
-        domain: &str,
-        (host, stream): (&Host<'_>, &Stream<'_>),
-        is_lost: bool,
-        is_governed_below: bool,
-    ) {
-        let messages = stream.messages();
-        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
-        add(&mut self.messages, messages);
-        add(&mut self.dmarc_pass, if stream.signals.is_pass() { messages } else { 0 });
-        if is_governed_below {
-            self.unknown.insert("a sub-domain has a record of its own: nothing changes for its mail");
+    fn add(&mut self, candidate: &Candidate, domain: &str, host: &Host<'_>, stream: &Stream<'_>) {
+        self.add_reported(stream);
+        let outcome = outcome(candidate, host, stream);
+        add(&mut self.would_pass, outcome.passing);
+        let rest = stream.messages().saturating_sub(outcome.passing);
+        if rest == 0 {
             return;
-        }
-        let outcome = outcome(candidate, stream, is_lost);
-        if outcome == Outcome::Unshown {
-            self.unknown.insert(
-                "a reporter says that it passed and does not show by what: counted from nothing to all",
-            );
-        }
-        if outcome == Outcome::Pass {
-            return add(&mut self.would_pass, messages);
-        }
-        if host.ip.is_none() && !candidate.lost_spf.is_empty() {
-            self.unknown.insert("a reporter hides addresses: whether SPF would be lost is not known");
         }
         let (least, most) = candidate.policy.action(stream.from, domain);
         if least != most {
             self.unknown.insert("whether the sub-domain exists: sp or np");
         }
-        // What was delivered for a reason of the receiver's may be so again, and what is not shown may pass.
-        let sure = if outcome == Outcome::Unshown { 0 } else { messages.saturating_sub(stream.overridden()) };
+        // What was delivered for a reason of the receiver's may be so again, and what is not told may pass.
+        let sure = if outcome.unknown.is_empty() { rest.saturating_sub(stream.overridden()) } else { 0 };
+        self.unknown.extend(outcome.unknown);
         for (action, sum) in
             [(Action::Quarantine, &mut self.quarantined), (Action::Reject, &mut self.rejected)]
         {
@@ -261,34 +246,148 @@ impl Simulated {
                 add(&mut sum.0, sure);
             }
             if least == action || most == action {
-                add(&mut sum.1, messages);
+                add(&mut sum.1, rest);
             }
         }
     }
+
+    /// Mail of a sub-domain that has a record of its own, which decides about it as it did.
+    fn add_governed_below(&mut self, candidate: &Candidate, host: &Host<'_>, stream: &Stream<'_>) {
+        self.add_reported(stream);
+        self.unknown.insert("a sub-domain has a record of its own: nothing changes for its mail");
+        if !stream.signals.is_pass() {
+            return;
+        }
+        let is_lost = candidate.loses_something() && outcome(&candidate.relaxed(), host, stream).passing == 0;
+        if is_lost {
+            self.unknown
+                .insert("what the record of a sub-domain does to its mail that would not pass any more");
+        } else {
+            add(&mut self.would_pass, stream.messages());
+        }
+    }
+
+    /// What was reported.
+    fn add_reported(&mut self, stream: &Stream<'_>) {
+        add(&mut self.messages, stream.messages());
+        add(&mut self.dmarc_pass, if stream.signals.is_pass() { stream.messages() } else { 0 });
+    }
+}
+
+impl Candidate {
+    fn loses_something(&self) -> bool {
+        !self.lost_selectors.is_empty() || !self.lost_spf.is_empty()
+    }
+
+    /// The same losses, under a record that asks for no strict alignment.
+    fn relaxed(&self) -> Self {
+        let policy = CandidatePolicy { is_dkim_strict: false, is_spf_strict: false, ..self.policy };
+        Self { policy, ..self.clone() }
+    }
+}
+
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
 
 /// What becomes of mail under a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Pass,
-    Fail,
-    /// The reporter says that it passed, and does not show the results.
-    Unshown,
+struct Outcome {
+    /// Messages that pass for sure.
+    passing: u64,
+    /// Why it is not sure that the others do not.
+    unknown: Vec<&'static str>,
 }
 
-fn outcome(candidate: &Candidate, stream: &Stream<'_>, is_lost: bool) -> Outcome {
-    let signals = stream.signals;
-    let least = |is_strict| if is_strict { Match::Strict } else { Match::Relaxed };
-    let has_key = signals.own_keys_passing.is_empty()
-        || signals.own_keys_passing.iter().any(|selector| !candidate.lost_selectors.contains(selector));
-    let dkim = has_key && signals.dkim_match >= least(candidate.policy.is_dkim_strict);
-    let spf = !is_lost && signals.spf_match >= least(candidate.policy.is_spf_strict);
-    if dkim || spf {
-        return Outcome::Pass;
+/// Whether a mechanism would pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chance {
+    No,
+    /// The reports do not tell, and why.
+    Unknown(&'static str),
+    Yes,
+}
+
+const UNSHOWN: &str = "a reporter says that it passed and does not show by what: counted from nothing to all";
+const DISAGREES: &str =
+    "a reporter says that it failed and shows results that pass: counted from nothing to all";
+const NO_SELECTOR: &str = "a reporter leaves selectors out: whether the key would be lost is not known";
+const MASKED: &str = "a reporter hides addresses: whether SPF would be lost is not known";
+const NOT_LOOKED_UP: &str = "hosts were not looked up: whether SPF would be lost is not known";
+
+fn outcome(candidate: &Candidate, host: &Host<'_>, stream: &Stream<'_>) -> Outcome {
+    let chances = [dkim(candidate, stream), spf(candidate, host, stream)];
+    if chances.contains(&Chance::Yes) {
+        return Outcome { passing: stream.messages(), unknown: Vec::new() };
     }
-    let is_unshown = (signals.dkim_aligned && signals.dkim_match == Match::No)
-        || (signals.spf_aligned && signals.spf_match == Match::No && !is_lost);
-    if is_unshown { Outcome::Unshown } else { Outcome::Fail }
+    let unknown = chances.into_iter().filter_map(|chance| match chance {
+        Chance::Unknown(why) => Some(why),
+        _ => None,
+    });
+    let unknown: Vec<&str> = unknown.collect();
+    // Only some of the records may be those that contradict themselves.
+    let is_doubted_only = unknown.contains(&DISAGREES);
+    let agreeing = stream.messages().saturating_sub(stream.disagreeing());
+    Outcome { passing: if is_doubted_only { agreeing } else { 0 }, unknown }
+}
+
+/// What is enough to align.
+fn least(is_strict: bool) -> Match {
+    if is_strict { Match::Strict } else { Match::Relaxed }
+}
+
+fn dkim(candidate: &Candidate, stream: &Stream<'_>) -> Chance {
+    let (signals, is_strict) = (stream.signals, candidate.policy.is_dkim_strict);
+    if signals.dkim_match < least(is_strict) {
+        return unshown(signals.dkim_aligned && signals.dkim_match == Match::No);
+    }
+    let keys = if is_strict { &signals.strict_keys } else { &signals.own_keys_passing };
+    let mut left = keys.iter().filter(|key| !candidate.lost_selectors.contains(*key)).peekable();
+    let is_sure = candidate.lost_selectors.is_empty() || keys.is_empty();
+    if !is_sure && left.peek().is_none() {
+        Chance::No
+    } else if !is_sure && left.all(String::is_empty) {
+        Chance::Unknown(NO_SELECTOR)
+    } else {
+        passes(signals.dkim_aligned, stream)
+    }
+}
+
+fn spf(candidate: &Candidate, host: &Host<'_>, stream: &Stream<'_>) -> Chance {
+    let signals = stream.signals;
+    let lost = lost_spf(candidate, host);
+    if lost == Chance::Yes {
+        return Chance::No;
+    }
+    if signals.spf_match < least(candidate.policy.is_spf_strict) {
+        return unshown(signals.spf_aligned && signals.spf_match == Match::No);
+    }
+    if lost == Chance::No { passes(signals.spf_aligned, stream) } else { lost }
+}
+
+/// Whether SPF would cover the host no more.
+fn lost_spf(candidate: &Candidate, host: &Host<'_>) -> Chance {
+    let lost = &candidate.lost_spf;
+    let by_name = |lost: &Subject| matches!(lost, Subject::Service(_) | Subject::Host(_));
+    if lost.iter().any(|lost| lost.is_about(host)) {
+        Chance::Yes
+    } else if host.ip.is_none() && !lost.is_empty() {
+        Chance::Unknown(MASKED)
+    } else if host.is_not_looked_up() && lost.iter().any(by_name) {
+        Chance::Unknown(NOT_LOOKED_UP)
+    } else {
+        Chance::No
+    }
+}
+
+/// The reporter says that it passed, and does not show the results.
+fn unshown(is_unshown: bool) -> Chance {
+    if is_unshown { Chance::Unknown(UNSHOWN) } else { Chance::No }
+}
+
+/// The raw results align. Where the reporter says that they do not, and the record that it found does not explain it, it may
+/// know better.
+fn passes(is_aligned: bool, stream: &Stream<'_>) -> Chance {
+    if is_aligned || stream.disagreeing() == 0 { Chance::Yes } else { Chance::Unknown(DISAGREES) }
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::borrowed::OwnKeys;
 use super::decision::{Decision, Subject};
 use super::observed::{Observed, Stream};
+use super::said::Said;
 use super::services::{Service, ServiceKind, by_domain, by_host};
 use super::signals::{Indirect, Signals};
 use super::{FailureObservation, HostFacts, HostName, Known, weights};
@@ -62,10 +64,14 @@ pub(super) struct Host<'o> {
     pub(super) facts: HostFacts,
     pub(super) place: Place,
     pub(super) service: Option<&'static Service>,
-    /// Whether any of its mail passed SPF in our name. Never of a hidden address, which is many hosts.
+    /// Whether most reporters saw a good part of its mail pass SPF in our name. Never of a hidden address, which is many hosts.
     pub(super) passed_spf: bool,
-    /// Whether a reporter called any of its mail list or forwarded mail. Never of a hidden address.
+    /// Whether most reporters saw a good part of its mail pass DMARC. Never of a hidden address.
+    pub(super) passes: bool,
+    /// Whether several reporters called a good part of its mail list or forwarded mail. Never of a hidden address.
     pub(super) is_called_forwarder: bool,
+    /// The same, where some accepted ARC, or one says so again and again.
+    pub(super) is_partly_indirect: bool,
     /// By Author Domain and signature.
     pub(super) streams: Vec<Stream<'o>>,
 }
@@ -73,20 +79,25 @@ pub(super) struct Host<'o> {
 impl<'o> Host<'o> {
     fn new(ip: Option<IpAddr>, streams: Vec<Stream<'o>>, facts: HostFacts, domain: &str) -> Self {
         let (place, service) = locate(&facts, domain);
-        let who = |is: fn(&Signals) -> bool| -> BTreeSet<&str> {
-            streams.iter().filter(|stream| is(stream.signals)).flat_map(Stream::reporters).collect()
-        };
-        // Anybody may send reports: no single reporter makes a host ours, or a forwarder, that others saw too.
-        let agreed = |is: fn(&Signals) -> bool| {
-            let is_said = ip.is_some() && streams.iter().any(|stream| is(stream.signals));
-            is_said && {
-                let said = who(is);
-                said.len() >= 2 || said == who(|_| true)
-            }
-        };
-        let passed_spf = agreed(|signals| signals.spf_aligned);
-        let is_called_forwarder = agreed(|signals| signals.indirect == Indirect::ListOrForwarder);
-        Self { ip, facts, place, service, passed_spf, is_called_forwarder, streams }
+        // Anybody may send reports: no single reporter, and no single report, makes a host ours, or a forwarder, that others
+        // saw too.
+        let said = |is| if ip.is_some() { Said::of(&streams, is) } else { Said::default() };
+        let passed_spf = said(|signals| signals.spf_aligned).by_most();
+        let passes = said(Signals::is_pass).by_most();
+        let is_called_forwarder = said(|signals| signals.indirect == Indirect::ListOrForwarder).by_several();
+        let is_partly_indirect =
+            Said::of(&streams, |signals| signals.indirect != Indirect::No).by_several_or_often();
+        Self {
+            ip,
+            facts,
+            place,
+            service,
+            passed_spf,
+            passes,
+            is_called_forwarder,
+            is_partly_indirect,
+            streams,
+        }
     }
 
     /// Whether it passed SPF in our name and is no host of a service, which any of its customers may use.
@@ -99,7 +110,7 @@ impl<'o> Host<'o> {
         !self.facts.is_own && self.facts.name == HostName::NotLookedUp
     }
 
-    fn messages(&self) -> u64 {
+    pub(super) fn messages(&self) -> u64 {
         self.streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.messages()))
     }
 
@@ -134,6 +145,8 @@ pub(super) struct DomainView<'o> {
     pub(super) days: Days,
     /// Selectors that pass from hosts that are ours or send for us.
     pub(super) own_selectors: BTreeSet<&'o str>,
+    /// Selectors of our own hosts, and which services use them.
+    pub(super) own_keys: OwnKeys<'o>,
     /// The host from which each selector passes; `None` where it passes from several.
     key_hosts: BTreeMap<&'o str, Option<IpAddr>>,
     /// Author Domains from which something passed.
@@ -163,7 +176,8 @@ impl<'o> DomainView<'o> {
         let passing = streams(&hosts).filter(|(_, stream)| stream.signals.is_pass());
         let passing_froms = passing.map(|(_, stream)| stream.from).collect();
         let messages = hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.messages()));
-        let replaying = with_known_keys(&hosts, &replaying(&hosts, days));
+        let own_keys = OwnKeys::new(&hosts);
+        let replaying = with_known_keys(&hosts, &replaying(&hosts, days, &own_keys));
         let key_hosts = key_hosts(&hosts);
         let failures =
             known.failures.iter().filter(|failure| organizational(&failure.domain) == domain).collect();
@@ -180,6 +194,7 @@ impl<'o> DomainView<'o> {
             messages,
             days,
             own_selectors,
+            own_keys,
             key_hosts,
             passing_froms,
             replaying,
@@ -266,16 +281,17 @@ fn sends_for_customers(signals: &Signals) -> bool {
     authenticated_service(signals).is_some_and(|service| service.kind == ServiceKind::Sender)
 }
 
-/// Hosts from which valid signatures of ours burst: neither ours nor a sender, active for a few days only, and many
+/// Hosts from which valid signatures of ours burst: neither ours nor a sender that has keys of its own, active for a few days only, and many
 /// messages at once. A named host must be a burst of its own, for forwarders have names.
-fn replaying(hosts: &[Host<'_>], days: Days) -> BTreeSet<Option<IpAddr>> {
+fn replaying<'o>(hosts: &[Host<'o>], days: Days, own_keys: &OwnKeys<'o>) -> BTreeSet<Option<IpAddr>> {
     if days.span() < weights::REPLAY_HISTORY_DAYS {
         return BTreeSet::new();
     }
     let signs = |host: &Host<'_>| host.streams.iter().any(|stream| stream.signals.dkim_aligned);
+    let is_known = |host: &Host<'o>| host.is_ours_or_sender() && !own_keys.are_all_borrowed(host);
     let suspects: Vec<(&Host<'_>, i64, u64)> = hosts
         .iter()
-        .filter(|host| host.ip.is_some() && !host.is_ours_or_sender() && signs(host))
+        .filter(|host| host.ip.is_some() && signs(host) && !is_known(host))
         .filter_map(|host| {
             let days = Days::of(host.streams.iter());
             (days.span() <= weights::CAMPAIGN_DAYS).then_some((host, days.first, host.messages()))

@@ -49,7 +49,17 @@ pub(super) const CAMPAIGN_DAYS: i64 = 3;
 /// are [`CAMPAIGN_HOSTS`] or more; the others become one source.
 pub(super) const STANDS_ALONE_PERCENT: u64 = 20;
 
+// ---- what reporters say of a host
+/// Share of a host's messages and of its days, in percent, of which something must be said to be believed of the host: one
+/// report with one message must not change what hundreds of others show.
+pub(super) const SAID_PERCENT: u64 = 10;
+/// Days on which one reporter must say that mail was forwarded, where no other says so: few reporters know lists, and
+/// those that do say so whenever a list sends.
+pub(super) const OFTEN_DAYS: usize = 5;
+
 // ---- replay
+/// Days on which a service may use a key of our own hosts without being known to hold it: as long as a replay lasts at most.
+pub(super) const REPLAY_DAYS: usize = 3;
 /// Messages with a valid signature from networks never seen before, within [`CAMPAIGN_DAYS`].
 pub(super) const REPLAY_MESSAGES: u64 = 300;
 /// Days of reports without which nobody can say "never seen before".
@@ -125,7 +135,8 @@ pub(super) const TLS_SEEN_TWICE: u8 = 85;
 /// one stray report must not lower what many others show.
 pub(super) const CAP_SHARE_PERCENT: u64 = 10;
 
-/// Share of a host's mail, in percent, that passes by our signature and from which [`ALSO_PASSES`] applies.
+/// Share of a host's mail, in percent, that passes and from which [`ALSO_PASSES`] applies; and the share of a source's mail that
+/// such hosts, or those whose mail is called forwarded, must send for the steps about them to apply.
 pub(super) const ALSO_PASSES_PERCENT: u64 = 10;
 
 /// Whether `part` is at least `percent` of `whole`.

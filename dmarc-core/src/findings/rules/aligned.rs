@@ -49,11 +49,11 @@ pub(super) fn by_dkim_only(context: &Context<'_, '_>) -> Option<Verdict> {
     })
 }
 
-/// A service is a known sender where it sends for customers, or uses a selector that none of our own hosts uses; one
-/// that forwards only is none.
+/// A service is a known sender where it sends for customers and does not borrow a key of our own hosts, or uses a selector that
+/// none of these uses; one that forwards only is none.
 fn sends_for_us(context: &Context<'_, '_>) -> bool {
     let by_kind = |service: &Service| match service.kind {
-        ServiceKind::Sender => true,
+        ServiceKind::Sender => !context.view.own_keys.are_borrowed(context.host, context.signals),
         ServiceKind::Forwarder => false,
         ServiceKind::Mailbox | ServiceKind::Gateway => {
             !context.view.knows_selector(&context.signals.own_keys_passing)
