@@ -9,7 +9,7 @@ use dmarc_ingest::Inputs;
 
 use super::Screen;
 use super::answer::{Answer, Cell, Column, ColumnKind};
-use super::figures::{cut, day, grouped, percent, short};
+use super::figures::{counted, cut, day, grouped, percent, short};
 use super::text::Neutral;
 
 /// The narrowest and the widest source column, in characters.
@@ -269,11 +269,6 @@ fn write_not_shown(out: &mut dyn Write, not_shown: u64) -> io::Result<()> {
 pub(crate) fn write_rest(out: &mut dyn Write, findings: &Findings, not_shown: u64) -> io::Result<()> {
     write_expired(out, &findings.expired)?;
     write_not_shown(out, not_shown)
-}
-
-/// A number of things: `1 report`, `2 reports`.
-fn counted(n: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 fn color(severity: Severity) -> Option<&'static str> {
