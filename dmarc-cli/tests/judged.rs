@@ -260,3 +260,32 @@ fn explains_a_domain_worst_first() {
         explained["findings"].as_array().unwrap().iter().map(|f| f["class"].as_str().unwrap()).collect();
     assert!(classes.iter().any(|class| class.starts_with("tls.") || class.starts_with("report.")));
 }
+
+#[test]
+fn explains_tls_reports_by_their_identifier_and_failure_reports_by_that_of_the_message() {
+    let report = r#"{"organization-name": "Receiver", "date-range": {"start-datetime": "2026-10-25T00:00:00Z",
+        "end-datetime": "2026-10-25T23:59:59Z"}, "contact-info": "a@r.example", "report-id": "tls-1@r.example",
+        "policies": [{"policy": {"policy-type": "sts", "policy-domain": "example.org"},
+        "summary": {"total-successful-session-count": 3, "total-failure-session-count": 0}}]}"#;
+    let failure = "From: a@r.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\
+        Content-Type: text/plain\r\n\r\nA failure.\r\n--b\r\n\
+        Content-Type: message/feedback-report\r\n\r\nFeedback-Type: auth-failure\r\nUser-Agent: x/1\r\nVersion: 1\r\n\
+        Auth-Failure: dmarc\r\nReported-Domain: example.org\r\nSource-IP: 192.0.2.9\r\n\r\n--b\r\n\
+        Content-Type: text/rfc822-headers\r\n\r\nFrom: x@example.org\r\nMessage-ID: <m1@example.org>\r\n\r\n--b--\r\n";
+    let root = folder(&[("in/a.json", report), ("in/b.eml", failure)]);
+    let path = |name| root.path().join(name).to_str().unwrap().to_owned();
+    let imported = dmarc(&["import", &path("in"), "--data", &path("data")]);
+    assert_eq!(imported.code, 0, "{}", imported.stderr);
+    for (id, expected) in [
+        ("tls-1@r.example", ["receiver about example.org", "a.json"]),
+        ("<m1@example.org>", ["192.0.2.9", "b.eml"]),
+    ] {
+        let files = dmarc(&["explain", id, &path("in")]);
+        let stored = dmarc(&["explain", id, "--data", &path("data")]);
+        for run in [&files, &stored] {
+            assert!(expected.iter().all(|part| run.stdout.contains(part)), "{id}: {}", run.whole());
+        }
+        assert_eq!(files.stdout, stored.stdout);
+    }
+}

@@ -548,6 +548,28 @@ fn reads_standard_input_and_keeps_nothing() {
 }
 
 #[test]
+fn leaves_nothing_of_what_it_read_where_it_is_interrupted() {
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let temporary = tempfile::tempdir().unwrap();
+        let files = || std::fs::read_dir(temporary.path()).unwrap().count();
+        // It waits for the rest of its input.
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dmarc"))
+            .args(["summary", "-"])
+            .env("TMPDIR", temporary.path())
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        while files() == 0 {
+            assert!(child.try_wait().unwrap().is_none());
+            std::thread::yield_now();
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert_eq!(files(), 0);
+    }
+}
+
+#[test]
 fn says_that_a_file_of_the_dataset_is_missing_or_broken() {
     let data = Data::with(&reports(&[report("a", 0, 2)]));
     let files = data.run(&["dataset", "files"]).stdout;

@@ -66,6 +66,39 @@ pub struct Collected {
     pub inputs: Inputs,
     /// Who reported about which periods, whatever the kind of report, where this was asked of files.
     pub periods: BTreeSet<(String, DateRange)>,
+    /// The TLS reports that count, where this was asked of files.
+    pub tls_reports: Vec<NamedReport>,
+}
+
+/// A TLS report that counts, by what its reporter calls it. It has no records, so findings know only what failed in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[non_exhaustive]
+pub struct NamedReport {
+    /// Who reported.
+    pub reporter: String,
+    /// The reporter's identifier.
+    pub report_id: String,
+    /// The policy domains, sorted, with a space between.
+    pub policy_domains: String,
+    /// The reporting period: seconds since the Unix epoch, UTC.
+    pub period: (i64, i64),
+    /// The mail or file, and the part in it.
+    pub origin: String,
+    /// How far the mail is known to be genuine.
+    pub trust: record::Trust,
+}
+
+impl NamedReport {
+    fn new(identity: Identity, version: &Version) -> Self {
+        Self {
+            reporter: identity.reporter,
+            report_id: identity.report_id,
+            policy_domains: identity.policy_domain,
+            period: (identity.begin, identity.end),
+            origin: version.aside.origin.clone(),
+            trust: version.rank.trust(),
+        }
+    }
 }
 
 /// One content of an identity. Several are a conflict.
@@ -118,13 +151,16 @@ impl Collection {
     pub fn finish(self) -> Collected {
         let mut collected = Collected { inputs: self.inputs, ..Collected::default() };
         let mut set_aside = self.set_aside;
-        for mut versions in self.reports.into_values() {
+        for (identity, mut versions) in self.reports {
             let rejected = versions.iter().map(|version| version.rank.rejected);
             collected.inputs.rejected_records += rejected.sum::<u64>();
             versions.sort_by(|a, b| a.rank.cmp(&b.rank));
             let mut versions = versions.into_iter();
             if let Some(active) = versions.next() {
                 collected.inputs.reports += 1;
+                if identity.kind == "tlsrpt" {
+                    collected.tls_reports.push(NamedReport::new(identity, &active));
+                }
                 let (begin, end) = active.aside.period;
                 collected.periods.insert((active.aside.reporter, DateRange::new(begin, end)));
                 collected.keep(active.content);

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed, ReportSummary};
+use dmarc_core::findings::{
+    Decision, FailureObservation, Findings, Known, Observations, Observed, ReportSummary,
+};
 use dmarc_core::record::{FlatRecord, Selection};
 use dmarc_ingest::store::{DatasetReader, Facts};
-use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, load_decisions, outcomes};
+use dmarc_ingest::{
+    Collected, Collection, Config, Hosts, Inputs, NamedReport, host_facts, load_decisions, outcomes,
+};
 
 use crate::Output;
 use crate::commands::limits;
@@ -131,6 +135,29 @@ impl Evidence {
             Some(until) => Ok(Some(until.saturating_add(1))),
             None => Ok(newest_day(&self.source, &self.context.collected)?.map(end_of)),
         }
+    }
+
+    /// The TLS reports that their reporters call so.
+    pub(crate) fn tls_reports(&self, report_id: &str) -> Result<Vec<NamedReport>, CommandError> {
+        match &self.source {
+            Source::Files(_) => {
+                let known = self.context.collected.tls_reports.iter();
+                Ok(known.filter(|report| report.report_id == report_id).cloned().collect())
+            }
+            Source::Dataset(reader) => Ok(reader.tls_reports(report_id)?),
+        }
+    }
+
+    /// The failure reports about the message with this `Message-ID`, in `<>` or not.
+    pub(crate) fn failures<'e>(
+        &'e self,
+        message_id: &'e str,
+    ) -> impl Iterator<Item = &'e FailureObservation> {
+        let bare = |id: &'e str| id.trim().trim_start_matches('<').trim_end_matches('>');
+        let is_meant = move |failure: &&'e FailureObservation| {
+            failure.message_id.as_deref().is_some_and(|id| bare(id) == bare(message_id))
+        };
+        self.context.collected.failures.iter().filter(is_meant)
     }
 
     /// Findings that are about no record.

@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use dmarc_core::Domain;
 use dmarc_core::domain::organizational;
 use dmarc_core::findings::{
-    DomainSummary, Finding, Findings, HostFacts, HostSummary, ReportSummary, is_finding_id,
+    DomainSummary, FailureObservation, Finding, Findings, HostFacts, HostSummary, ReportSummary,
+    is_finding_id,
 };
+use dmarc_ingest::NamedReport;
 use serde::Serialize;
 
 use crate::Output;
@@ -20,7 +22,8 @@ const SCHEMA: u32 = 1;
 /// `dmarc explain ID PATH…`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The id of a finding (F-7KQ2M9), an address, a domain, or the identifier of a report
+    /// The id of a finding (F-7KQ2M9), an address, a domain, the identifier of a report, or the Message-ID of a message that a
+    /// failure report is about
     #[arg(value_name = "ID")]
     id: String,
 
@@ -64,6 +67,33 @@ pub(crate) struct Explanation {
     pub(crate) domains: Vec<DomainSummary>,
     /// The reports of this identifier.
     pub(crate) reports: Vec<ReportSummary>,
+    /// TLS reports of this identifier.
+    pub(crate) tls_reports: Vec<NamedReport>,
+    /// Failure reports about the message with this `Message-ID`.
+    pub(crate) failures: Vec<FailureOfMessage>,
+}
+
+/// A failure report about a message.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailureOfMessage {
+    pub(crate) message_id: String,
+    pub(crate) domain: String,
+    pub(crate) source_ip: IpAddr,
+    /// When the message arrived, in seconds since the Unix epoch, UTC.
+    pub(crate) arrived: Option<i64>,
+    pub(crate) origin: String,
+}
+
+impl From<&FailureObservation> for FailureOfMessage {
+    fn from(failure: &FailureObservation) -> Self {
+        Self {
+            message_id: failure.message_id.clone().unwrap_or_default(),
+            domain: failure.domain.clone(),
+            source_ip: failure.source_ip,
+            arrived: failure.arrived,
+            origin: failure.origin.clone(),
+        }
+    }
 }
 
 /// A host, as one domain sees it.
@@ -107,6 +137,8 @@ impl Explanation {
             && self.hosts.is_empty()
             && self.domains.is_empty()
             && self.reports.is_empty()
+            && self.tls_reports.is_empty()
+            && self.failures.is_empty()
     }
 }
 
@@ -144,6 +176,10 @@ impl Options {
         let beside = evidence.beside().findings;
         explanation.findings.extend(beside.into_iter().filter(|finding| subject.is(finding)));
         worst_first(&mut explanation.findings);
+        if let Subject::Other(name) = &subject {
+            explanation.tls_reports = evidence.tls_reports(name)?;
+            explanation.failures = evidence.failures(name).map(Into::into).collect();
+        }
         if explanation.is_empty() {
             return Err(nothing(&self.id));
         }
@@ -166,6 +202,6 @@ fn worst_first(findings: &mut Vec<Finding>) {
 
 fn nothing(id: &str) -> CommandError {
     CommandError::new(Kind::Usage, anyhow::anyhow!("{id}: nothing in the reports has this id"))
-        .hint("it is the id of a finding, an address, a domain or the identifier of a report")
+        .hint("it is the id of a finding, an address, a domain, the identifier of a report or a Message-ID")
         .hint("over files, name the same files and configuration as for `dmarc findings`")
 }

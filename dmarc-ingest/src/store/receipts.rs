@@ -8,6 +8,7 @@ use rusqlite::Row;
 use super::error::DatasetError;
 use super::ledger::{ERASED, trust};
 use super::read::DatasetReader;
+use crate::collection::{NamedReport, origin};
 
 /// A report with a content, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,24 @@ impl DatasetReader {
         })
     }
 
+    /// The TLS reports that count and are called `report_id` by their reporters.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn tls_reports(&self, report_id: &str) -> Result<Vec<NamedReport>, DatasetError> {
+        let query = "SELECT reporter, report_id, policy_domain, begin, \"end\", trust, source, \
+                       coalesce((SELECT part FROM parts WHERE parts.report = reports.id AND parts.mail = mails.id \
+                         ORDER BY position LIMIT 1), '') \
+                     FROM reports JOIN mails ON mails.id = reports.mail \
+                     WHERE kind = 'tlsrpt' AND active = 1 AND report_id = ?";
+        let mut found = self.ledger().read(|connection| {
+            let mut statement = connection.prepare(query)?;
+            statement.query_map([report_id], named)?.collect::<Result<Vec<_>, _>>()
+        })?;
+        found.sort();
+        Ok(found)
+    }
+
     /// The newest day that the reports may be believed about, see [`newest_day`]: days since the Unix epoch, UTC. What a mail
     /// says of a day after its arrival is not believed, where its source says when that was.
     ///
@@ -74,6 +93,17 @@ impl DatasetReader {
             Ok(newest_day(said.iter().map(|(reporter, period)| (reporter.as_str(), *period))))
         })
     }
+}
+
+fn named(row: &Row<'_>) -> rusqlite::Result<NamedReport> {
+    Ok(NamedReport {
+        reporter: row.get(0)?,
+        report_id: row.get(1)?,
+        policy_domains: row.get(2)?,
+        period: (row.get(3)?, row.get(4)?),
+        trust: trust(&row.get::<_, String>(5)?),
+        origin: origin(&row.get::<_, String>(6)?, &row.get::<_, String>(7)?),
+    })
 }
 
 fn receipt(row: &Row<'_>) -> rusqlite::Result<ReportReceipt> {
