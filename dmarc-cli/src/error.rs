@@ -15,10 +15,11 @@ const WIDTH: usize = 400;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Done, and there are findings as bad as was asked for.
-    Findings,
     /// Done, but some input was refused; every one is named.
     Refused,
+    /// Done, and there are findings as bad as was asked for, whether input was refused or not: anybody can send what is refused,
+    /// and that must not hide them.
+    Findings,
     /// The data set is damaged or locked.
     Dataset,
     /// A source, or the output, could not be reached; whatever else was named was read.
@@ -203,6 +204,11 @@ mod tests {
         let expected = "dmarc: dmarc.toml:2: unknown key `owner.domain` (did you mean `domains`?): \
                         expected domains, networks or trusted_authserv_ids\n";
         assert_eq!(report(&error.into()), (2, expected.to_owned()));
+    }
+
+    #[test]
+    fn hides_no_finding_behind_input_that_was_refused() {
+        assert_eq!([Kind::Findings, Kind::Refused].into_iter().max(), Some(Kind::Findings));
     }
 
     #[test]

@@ -26,7 +26,7 @@ struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
-  1  done, and there are findings as bad as --fail-on names
+  1  done, and there are findings as bad as --fail-on names, whether some input was refused or not
   2  the command line or the configuration is wrong
   3  done, but some input was refused (named on standard error)
   4  a file, a folder, a mailbox or the output could not be reached; all else was read

@@ -169,6 +169,51 @@ fn shows_at_most_twelve_findings_a_domain() {
 }
 
 #[test]
+fn fails_for_a_finding_that_is_not_shown_and_whatever_else_was_refused() {
+    let root =
+        folder(&[("a.xml", &failing(REPORT).replace("<count>2<", "<count>900<")), ("b.xml", "<feedback>")]);
+    let path = root.path().to_str().unwrap();
+    let run = dmarc(&["findings", path, "--fail-on", "low", "--limit", "0"]);
+    assert_eq!(run.code, 1, "{}", run.whole());
+    assert!(run.stderr.contains("1 refused"), "{}", run.stderr);
+    assert_eq!(dmarc(&["findings", path, "--fail-on", "critical"]).code, 3);
+}
+
+#[test]
+fn says_what_is_left_out_beside_rows_too() {
+    let root = folder(&[("a.xml", &many_sources(20))]);
+    for format in ["csv", "ndjson", "markdown"] {
+        let run = dmarc(&["findings", root.path().to_str().unwrap(), "--format", format]);
+        assert!(run.stderr.contains("8 more findings with --all.\n"), "{format}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn names_the_expired_decision_beside_rows_too() {
+    let decision = "[[decision]]\nstatus = \"approved\"\ndomain = \"example.org\"\nnetwork = \"192.0.2.0/24\"\n\
+                    owner = \"ops\"\nreason = \"a test\"\nexpires = \"2026-01-31\"\n";
+    let config = "[lookup]\ndecisions_file = \"decisions.toml\"\n";
+    let root =
+        folder(&[("in/a.xml", &failing(REPORT)), ("decisions.toml", decision), ("dmarc.toml", config)]);
+    let path = |name| root.path().join(name).to_str().unwrap().to_owned();
+    let run = dmarc(&["findings", &path("in"), "--config", &path("dmarc.toml"), "--format", "csv"]);
+    assert!(run.stderr.contains("A decision has expired on 2026-01-31"), "{}", run.whole());
+}
+
+#[test]
+fn says_of_each_domain_which_time_its_own_reports_cover() {
+    let other = REPORT
+        .replace("example.org", "example.net")
+        .replace("1792886400", "1790294400")
+        .replace("1792972799", "1790380799");
+    let root = folder(&[("a.xml", REPORT), ("b.xml", &other)]);
+    let shown = dmarc(&["findings", root.path().to_str().unwrap()]).stdout;
+    for head in ["example.org   2026-10-25 … 2026-10-25", "example.net   2026-09-25 … 2026-09-25"] {
+        assert!(shown.lines().any(|line| line == head), "{shown}");
+    }
+}
+
+#[test]
 fn gives_the_same_bytes_twice() {
     for format in ["table", "json"] {
         let arguments = ["findings", MAILBOX, "--config", CONFIG, "--all", "--format", format];

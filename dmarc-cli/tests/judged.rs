@@ -8,6 +8,8 @@
 #[expect(dead_code, reason = "a part of it is enough here")]
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{REPORT, Run, dmarc, folder};
 use serde_json::Value;
 
@@ -179,5 +181,111 @@ fn names_new_and_gone_sources_between_two_periods() {
         rows["rows"].as_array().unwrap().iter().map(|row| row["change"].as_str().unwrap()).collect();
     for change in ["new", "gone", "changed"] {
         assert!(changes.contains(&change), "{changes:?}");
+    }
+}
+
+#[test]
+fn takes_a_campaign_for_the_same_source_however_many_hosts_it_has() {
+    let rows = json(&about_mailbox(&["diff", "--format", "json"]));
+    let campaigns = rows["rows"].as_array().unwrap().iter();
+    let campaigns = campaigns.filter(|row| row["source"].as_str().unwrap().ends_with("one campaign"));
+    let changes: Vec<&str> = campaigns.map(|row| row["change"].as_str().unwrap()).collect();
+    assert!(!changes.contains(&"new") && !changes.contains(&"gone"), "{rows}");
+    // Hosts of ours are one source too, whether one of them fails or all pass.
+    let keys: BTreeSet<String> = findings()
+        .iter()
+        .filter(|finding| finding["source"]["name"].as_str().unwrap().contains("own host"))
+        .map(|finding| format!("{} {}", finding["domain"], finding["source"]["key"]))
+        .collect();
+    let domains: BTreeSet<&str> = keys.iter().filter_map(|key| key.split(' ').next()).collect();
+    assert_eq!(keys.len(), domains.len(), "{keys:?}");
+}
+
+#[test]
+fn compares_what_is_before_and_after_the_split_of_the_time_that_is_asked_for() {
+    let messages = |arguments: &[&str]| {
+        let run = about_mailbox(&[&["diff", "--format", "json"], arguments].concat());
+        let rows = json(&run)["rows"].as_array().unwrap().clone();
+        let sum = |side: &str| rows.iter().filter_map(|row| row[side].as_u64()).sum::<u64>();
+        (sum("messages_before"), sum("messages_after"))
+    };
+    for asked in [
+        &["--until", "2026-09-08"][..],
+        &["--since", "2026-09-07"],
+        &["--until", "2026-09-06", "--split", "2d"],
+        &["--since", "6d", "--until", "2d"],
+    ] {
+        let (before, after) = messages(asked);
+        assert!(before > 0 && after > 0, "{asked:?}: {before} {after}");
+    }
+}
+
+#[test]
+fn compares_nothing_with_nothing() {
+    for asked in [["--split", "2026-01-01"], ["--since", "2026-09-10"], ["--split", "2026-12-01"]] {
+        let run = dmarc(&[&["diff", MAILBOX, "--config", CONFIG], &asked[..]].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{asked:?}: {}", run.whole());
+        assert!(run.stderr.contains("there is nothing to compare with"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn says_one_number_of_what_was_delivered() {
+    let found = findings();
+    let senders = json(&about_mailbox(&["senders", "--format", "json"]));
+    let senders = senders["rows"].as_array().unwrap();
+    for sender in senders {
+        let ids = sender["findings"].as_array().unwrap();
+        let of_sender: Vec<&Value> = found.iter().filter(|finding| ids.contains(&finding["id"])).collect();
+        let delivered: u64 = of_sender.iter().map(|finding| finding["delivered"].as_u64().unwrap()).sum();
+        assert_eq!(sender["delivered"], delivered, "{sender}");
+    }
+    // What passed is not said to be delivered in spite of anything; a replay is.
+    let of = |class: &str| found.iter().find(|finding| finding["class"] == class).unwrap();
+    assert_eq!(of("authorized")["delivered"], 0);
+    assert!(senders.iter().any(|sender| sender["delivered"].as_u64() > Some(0)));
+}
+
+#[test]
+fn explains_a_domain_worst_first() {
+    let domain = finding_of("unauthorized.spoof")["domain"].as_str().unwrap().to_owned();
+    let explained = json(&about_mailbox(&["explain", &domain, "--format", "json"]));
+    let order = ["info", "low", "medium", "high", "critical"];
+    let severities = explained["findings"].as_array().unwrap().iter();
+    let severities: Vec<_> =
+        severities.map(|finding| order.iter().position(|word| finding["severity"] == *word)).collect();
+    assert!(severities.is_sorted_by(|a, b| a >= b), "{severities:?}");
+    // Those that are about no record, too, which are found apart from the others.
+    let classes: BTreeSet<&str> =
+        explained["findings"].as_array().unwrap().iter().map(|f| f["class"].as_str().unwrap()).collect();
+    assert!(classes.iter().any(|class| class.starts_with("tls.") || class.starts_with("report.")));
+}
+
+#[test]
+fn explains_tls_reports_by_their_identifier_and_failure_reports_by_that_of_the_message() {
+    let report = r#"{"organization-name": "Receiver", "date-range": {"start-datetime": "2026-10-25T00:00:00Z",
+        "end-datetime": "2026-10-25T23:59:59Z"}, "contact-info": "a@r.example", "report-id": "tls-1@r.example",
+        "policies": [{"policy": {"policy-type": "sts", "policy-domain": "example.org"},
+        "summary": {"total-successful-session-count": 3, "total-failure-session-count": 0}}]}"#;
+    let failure = "From: a@r.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\
+        Content-Type: text/plain\r\n\r\nA failure.\r\n--b\r\n\
+        Content-Type: message/feedback-report\r\n\r\nFeedback-Type: auth-failure\r\nUser-Agent: x/1\r\nVersion: 1\r\n\
+        Auth-Failure: dmarc\r\nReported-Domain: example.org\r\nSource-IP: 192.0.2.9\r\n\r\n--b\r\n\
+        Content-Type: text/rfc822-headers\r\n\r\nFrom: x@example.org\r\nMessage-ID: <m1@example.org>\r\n\r\n--b--\r\n";
+    let root = folder(&[("in/a.json", report), ("in/b.eml", failure)]);
+    let path = |name| root.path().join(name).to_str().unwrap().to_owned();
+    let imported = dmarc(&["import", &path("in"), "--data", &path("data")]);
+    assert_eq!(imported.code, 0, "{}", imported.stderr);
+    for (id, expected) in [
+        ("tls-1@r.example", ["receiver about example.org", "a.json"]),
+        ("<m1@example.org>", ["192.0.2.9", "b.eml"]),
+    ] {
+        let files = dmarc(&["explain", id, &path("in")]);
+        let stored = dmarc(&["explain", id, "--data", &path("data")]);
+        for run in [&files, &stored] {
+            assert!(expected.iter().all(|part| run.stdout.contains(part)), "{id}: {}", run.whole());
+        }
+        assert_eq!(files.stdout, stored.stdout);
     }
 }

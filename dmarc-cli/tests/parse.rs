@@ -52,7 +52,7 @@ fn explains_an_unknown_option() {
 
       tip: to pass '--colour' as a value, use '-- --colour'
 
-    Usage: dmarc parse <PATH>...
+    Usage: dmarc parse [OPTIONS] <PATH>...
 
     For more information, try '--help'.
     --- exit code 2
@@ -216,4 +216,64 @@ fn says_that_the_disk_is_full() {
     dmarc: cannot write the output: No space left on device (os error 28)
     --- exit code 4
     ");
+}
+
+// ---- records ------------------------------------------------------------------------
+
+#[test]
+fn writes_a_line_for_each_record_with_the_columns_of_a_dataset() {
+    let second = REPORT.replace("r-1", "r-2").replace("<org_name>Receiver", "<org_name>=1+1");
+    let root = folder(&[("a.xml", REPORT), ("b.xml", &second), ("c.txt", "lunch?")]);
+    let path = root.path().to_str().unwrap();
+    let run = dmarc(&["parse", "--flat", path]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.whole());
+    let lines = json_lines(&run);
+    assert_eq!(lines.len(), 2);
+    let names: Vec<String> =
+        dmarc_ingest::store::schema("aggregate").fields().iter().map(|field| field.name().clone()).collect();
+    for (line, id) in lines.iter().zip(["r-1", "r-2"]) {
+        assert_eq!((&line["report_id"], &line["message_count"]), (&id.into(), &2.into()), "{line}");
+        assert_eq!(line["source_ip"], "192.0.2.1");
+        assert_eq!(line["dkim"][0]["selector"], "s1");
+        assert!(line.as_object().unwrap().keys().all(|name| names.contains(name)), "{line}");
+    }
+    let run = dmarc(&["parse", "--flat", "--format", "csv", path]);
+    assert_eq!(run.stdout.lines().count(), 3, "{}", run.whole());
+    assert!(run.stdout.contains(",'=1+1,"), "a spreadsheet computes nothing: {}", run.stdout);
+    assert_eq!(dmarc(&["parse", "--format", "csv", path]).code, 2, "without records there is nothing flat");
+}
+
+#[test]
+fn writes_records_as_files_that_others_read() {
+    let root = folder(&[("a.xml", REPORT)]);
+    for format in ["parquet", "arrow"] {
+        let file = root.path().join(format);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_dmarc"))
+            .args(["parse", "--flat", "--format", format])
+            .arg(root.path().join("a.xml"))
+            .stdout(std::fs::File::create(&file).unwrap())
+            .status();
+        assert!(output.unwrap().success());
+        if format == "parquet" {
+            let query =
+                format!("select report_id, message_count from read_parquet('{}')", file.to_str().unwrap());
+            let run = dmarc(&["sql", &query, root.path().join("a.xml").to_str().unwrap(), "--format", "csv"]);
+            assert_eq!(run.stdout, "report_id,message_count\r\nr-1,2\r\n", "{}", run.whole());
+        } else {
+            let reader =
+                arrow_ipc::reader::FileReader::try_new(std::fs::File::open(&file).unwrap(), None).unwrap();
+            assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 1);
+        }
+    }
+}
+
+#[test]
+fn names_what_was_refused_and_what_has_no_records() {
+    let tls = r#"{"organization-name": "r", "date-range": {"start-datetime": "2026-10-25T00:00:00Z",
+        "end-datetime": "2026-10-25T23:59:59Z"}, "contact-info": "a@r.example", "report-id": "1", "policies": []}"#;
+    let root = folder(&[("a.xml", REPORT), ("b.json", tls), ("c.xml", "<feedback>")]);
+    let run = dmarc(&["parse", "--flat", root.path().to_str().unwrap()]);
+    assert_eq!((run.code, json_lines(&run).len()), (3, 1), "{}", run.whole());
+    assert!(run.stderr.contains("1 report without records left out\n"), "{}", run.stderr);
+    assert!(run.stderr.contains("c.xml: "), "{}", run.stderr);
 }

@@ -259,6 +259,47 @@ fn takes_reports_of_a_time() {
 }
 
 #[test]
+fn counts_ages_from_a_day_that_may_be_believed_and_the_same_for_files_as_for_the_dataset() {
+    let mut all: Vec<String> = (0..10).map(|day| report("a", day, 1 << day)).collect();
+    // One that says the first second after its period, and one of another century.
+    all[9] = all[9].replace("</end>", "</end><!-- -->").replace("1793750399", "1793750400");
+    all.push(report("liar", 26_000, 1));
+    let mails = reports(&all);
+    let data = Data::with(&mails);
+    for (arguments, expected) in [(["--since", "1d"], 512 + 1), (["--since", "3d"], 512 + 256 + 128 + 1)] {
+        for question in ["summary", "senders"] {
+            let files = dmarc(&[&[question, path(&mails), "--format", "ndjson"][..], &arguments].concat());
+            assert_eq!(sum(&json_lines(&files), "messages"), expected, "{question} {}", files.whole());
+            let stored = data.run(&[&[question, "--format", "ndjson"][..], &arguments].concat());
+            assert_eq!(stored.whole(), files.whole(), "{question} {arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn counts_ages_where_there_are_tls_reports_only() {
+    let report = |day: &str| {
+        json!({
+            "organization-name": "r",
+            "date-range": { "start-datetime": format!("{day}T00:00:00Z"), "end-datetime": format!("{day}T23:59:59Z") },
+            "contact-info": "a@r.example", "report-id": day,
+            "policies": [{
+                "policy": { "policy-type": "sts", "policy-domain": "example.org" },
+                "summary": { "total-successful-session-count": 0, "total-failure-session-count": 3 },
+                "failure-details": [{ "result-type": "certificate-expired", "failed-session-count": 3 }]
+            }]
+        })
+        .to_string()
+    };
+    let mails = folder(&[("a.json", &report("2026-10-01")), ("b.json", &report("2026-10-20"))]);
+    let found = |arguments: &[&str]| {
+        let run = dmarc(&[&["findings", path(&mails), "--format", "ndjson"][..], arguments].concat());
+        sum(&json_lines(&run), "messages")
+    };
+    assert_eq!((found(&[]), found(&["--since", "30d"]), found(&["--since", "5d"])), (6, 6, 3));
+}
+
+#[test]
 fn says_how_many_rows_are_left_out() {
     let mails = reports(&["a", "b", "c"].map(|reporter| report(reporter, 0, 1)));
     let run = dmarc(&["reports", path(&mails), "--limit", "1"]);
@@ -286,6 +327,16 @@ fn names_a_day_that_is_missing_and_one_that_has_shrunk() {
                     example.org,daily,missing,2026-10-29,2026-10-29,1,one comes every 1 d,aggregate\r\n\
                     example.org,daily,shrunk,2026-11-01,2026-11-01,1,\"at most 9 messages, usually 1000\",aggregate\r\n";
     assert_eq!(run.stdout, expected, "{}", run.whole());
+}
+
+#[test]
+fn misses_no_reports_up_to_the_year_that_one_claims() {
+    let good: Vec<String> = (0..10).map(|day| report("daily", day, 9)).collect();
+    for liar in [report("liar", 26_000, 9), report("daily", 26_000, 9), report("daily", -6_000, 9)] {
+        let all = [good.as_slice(), &[liar]].concat();
+        let run = dmarc(&["gaps", path(&reports(&all)), "--format", "ndjson"]);
+        assert_eq!(json_lines(&run), Vec::<Value>::new(), "{}", run.whole());
+    }
 }
 
 #[test]
@@ -494,6 +545,28 @@ fn reads_standard_input_and_keeps_nothing() {
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
     let run = dmarc_with_env(&["summary", path(&mails)], &[("TMPDIR", "/no/such/folder")]);
     assert_eq!(run.code, 4, "{}", run.whole());
+}
+
+#[test]
+fn leaves_nothing_of_what_it_read_where_it_is_interrupted() {
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let temporary = tempfile::tempdir().unwrap();
+        let files = || std::fs::read_dir(temporary.path()).unwrap().count();
+        // It waits for the rest of its input.
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_dmarc"))
+            .args(["summary", "-"])
+            .env("TMPDIR", temporary.path())
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        while files() == 0 {
+            assert!(child.try_wait().unwrap().is_none());
+            std::thread::yield_now();
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert_eq!(files(), 0);
+    }
 }
 
 #[test]

@@ -56,6 +56,21 @@ fn tells_what_a_finding_rests_on_and_what_to_do() {
 }
 
 #[test]
+fn shows_the_senders_with_the_figures_that_the_command_has() {
+    let page = Page::of(&dmarc(&["report", "--html", "-", MAILBOX, "--config", CONFIG]));
+    let senders = dmarc(&["senders", MAILBOX, "--config", CONFIG, "--format", "ndjson"]);
+    for sender in json_lines(&senders) {
+        let digits = |column: &str| sender[column].as_u64().unwrap().to_string();
+        let figures = ["hosts", "messages", "delivered"].map(digits);
+        let bare = |text: &str| text.replace('\u{202f}', "");
+        let is_row = |cells: &[(String, String)]| {
+            cells[0].1 == sender["source"] && [1, 2, 4].map(|at: usize| bare(&cells[at].1)) == figures
+        };
+        assert!(page.texts.windows(5).any(is_row), "{sender}");
+    }
+}
+
+#[test]
 fn needs_nothing_and_runs_nothing() {
     let run = dmarc(&["report", "--html", "-", MAILBOX, "--config", CONFIG]);
     let page = Page::of(&run);

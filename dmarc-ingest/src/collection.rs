@@ -3,13 +3,14 @@
 //! Nothing here depends on the order in which mail is read: copies of a report are recognised by identity and content,
 //! and of reports that contradict each other the same one stays active whichever came first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use dmarc_core::findings::{
-    FailureObservation, HostFacts, HostName, SetAside, TlsObservation, tls_observations,
+    FailureObservation, HostFacts, HostName, SetAside, TlsObservation, newest_day, tls_observations,
 };
 use dmarc_core::identity::Identity;
+use dmarc_core::model::aggregate::DateRange;
 use dmarc_core::record::{self, FlatRecord, flatten};
 use dmarc_core::{Found, MessageInfo, Report};
 
@@ -63,6 +64,41 @@ pub struct Collected {
     pub set_aside: Vec<SetAside>,
     /// How many inputs came to what.
     pub inputs: Inputs,
+    /// Who reported about which periods, whatever the kind of report, where this was asked of files.
+    pub periods: BTreeSet<(String, DateRange)>,
+    /// The TLS reports that count, where this was asked of files.
+    pub tls_reports: Vec<NamedReport>,
+}
+
+/// A TLS report that counts, by what its reporter calls it. It has no records, so findings know only what failed in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[non_exhaustive]
+pub struct NamedReport {
+    /// Who reported.
+    pub reporter: String,
+    /// The reporter's identifier.
+    pub report_id: String,
+    /// The policy domains, sorted, with a space between.
+    pub policy_domains: String,
+    /// The reporting period: seconds since the Unix epoch, UTC.
+    pub period: (i64, i64),
+    /// The mail or file, and the part in it.
+    pub origin: String,
+    /// How far the mail is known to be genuine.
+    pub trust: record::Trust,
+}
+
+impl NamedReport {
+    fn new(identity: Identity, version: &Version) -> Self {
+        Self {
+            reporter: identity.reporter,
+            report_id: identity.report_id,
+            policy_domains: identity.policy_domain,
+            period: (identity.begin, identity.end),
+            origin: version.aside.origin.clone(),
+            trust: version.rank.trust(),
+        }
+    }
 }
 
 /// One content of an identity. Several are a conflict.
@@ -115,13 +151,18 @@ impl Collection {
     pub fn finish(self) -> Collected {
         let mut collected = Collected { inputs: self.inputs, ..Collected::default() };
         let mut set_aside = self.set_aside;
-        for mut versions in self.reports.into_values() {
+        for (identity, mut versions) in self.reports {
             let rejected = versions.iter().map(|version| version.rank.rejected);
             collected.inputs.rejected_records += rejected.sum::<u64>();
             versions.sort_by(|a, b| a.rank.cmp(&b.rank));
             let mut versions = versions.into_iter();
             if let Some(active) = versions.next() {
                 collected.inputs.reports += 1;
+                if identity.kind == "tlsrpt" {
+                    collected.tls_reports.push(NamedReport::new(identity, &active));
+                }
+                let (begin, end) = active.aside.period;
+                collected.periods.insert((active.aside.reporter, DateRange::new(begin, end)));
                 collected.keep(active.content);
             }
             for loser in versions {
@@ -161,6 +202,11 @@ impl Collection {
 }
 
 impl Collected {
+    /// The newest day that [its reports](Self::periods) may be believed about, see [`newest_day`]: days since the Unix epoch, UTC.
+    pub fn newest_day(&self) -> Option<i64> {
+        newest_day(self.periods.iter().map(|(reporter, period)| (reporter.as_str(), *period)))
+    }
+
     fn keep(&mut self, content: Content) {
         match content {
             Content::Records(records) => self.records.extend(records),

@@ -48,7 +48,7 @@ pub mod text;
 mod verdict;
 
 pub use authenticate::{Trust, judge};
-pub use collection::{Collected, Collection, Inputs, host_facts};
+pub use collection::{Collected, Collection, Inputs, NamedReport, host_facts};
 pub use config::{Config, ConfigError};
 pub use decisions::{DecisionsError, load_decisions};
 pub use enrich::{Host, Hosts, HostsError};

@@ -4,8 +4,10 @@
 //! keeps no rhythm (many send only when there was mail), gets no expectations, so that nothing is called missing which
 //! nobody promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use dmarc_core::findings::newest_day;
+use dmarc_core::model::aggregate::DateRange;
 use dmarc_ingest::store::ReportReceipt;
 
 use crate::commands::question::Subject;
@@ -18,6 +20,8 @@ const MIN_PERIODS: usize = 4;
 const MIN_RHYTHM: i64 = 3_600;
 /// Of so many distances one may be out of step by more than a quarter of the rhythm.
 const ONE_OUT_OF: usize = 4;
+/// How far apart two times are at least, in seconds.
+const SILENCE: i64 = 30 * 86_400;
 /// How late a report is at least, in seconds.
 const MIN_LATE: i64 = 2 * 86_400;
 /// A period has shrunk that has less than this part of the usual messages, if these are enough.
@@ -74,7 +78,7 @@ impl Kind {
 /// The gaps of every reporter about every domain.
 pub(crate) fn ask(subject: &Subject) -> Result<Answer, CommandError> {
     let mut calendars: BTreeMap<[String; 3], Vec<Period>> = BTreeMap::new();
-    let mut ends: BTreeMap<String, i64> = BTreeMap::new();
+    let mut said: BTreeSet<(String, DateRange)> = BTreeSet::new();
     subject.reader.reports(|report| {
         // A failure report is sent when something happens, not in a rhythm.
         if !report.is_active || report.kind == "failure" {
@@ -83,15 +87,20 @@ pub(crate) fn ask(subject: &Subject) -> Result<Answer, CommandError> {
         for domain in report.policy_domains.iter().filter(|domain| {
             subject.selection.has_domain(domain) && subject.selection.has_time(report.period.0)
         }) {
-            let end = ends.entry(report.reporter.clone()).or_insert(i64::MIN);
-            *end = report.period.1.max(*end);
+            said.insert((report.reporter.clone(), DateRange::new(report.period.0, report.period.1)));
             let key = [domain.clone(), report.reporter.clone(), report.kind.clone()];
             calendars.entry(key).or_default().push(period(&report));
         }
     })?;
-    let newest = newest(ends.into_values().collect());
     let mut answer = Answer::new("gaps", columns());
-    for ([domain, reporter, kind], periods) in calendars {
+    let said = || said.iter().map(|(reporter, period)| (reporter.as_str(), *period));
+    let Some(day) = newest_day(said()) else { return Ok(answer) };
+    let is_believed = |period: DateRange| period.is_plausible() && period.day() <= day;
+    let ends =
+        said().map(|(_, period)| period).filter(|period| is_believed(*period)).map(|period| period.end);
+    let newest = ends.max().unwrap_or(i64::MIN);
+    for ([domain, reporter, kind], mut periods) in calendars {
+        periods.retain(|period| is_believed(DateRange::new(period.begin, period.end)));
         for gap in gaps(periods, newest) {
             answer.push(row(&domain, &reporter, &kind, gap));
         }
@@ -99,22 +108,15 @@ pub(crate) fn ask(subject: &Subject) -> Result<Answer, CommandError> {
     Ok(answer)
 }
 
-/// The last second that is known of, by the last that each reporter knows of. Of several, one alone is not believed: its clock
-/// may be wrong, and everybody else would seem to be silent.
-fn newest(mut ends: Vec<i64>) -> i64 {
-    ends.sort_unstable_by_key(|end| std::cmp::Reverse(*end));
-    let at = usize::from(ends.len() > 2);
-    ends.get(at).copied().unwrap_or(i64::MIN)
-}
-
 /// What is missing, late or shrunk among the periods of one reporter about one domain, in the order of time. `newest` is the
 /// last second that any reporter knows of.
 pub(crate) fn gaps(periods: Vec<Period>, newest: i64) -> Vec<Gap> {
     let periods = merged(periods);
-    let mut gaps = late(&periods);
-    gaps.extend(shrunk(&periods));
-    if let Some(rhythm) = rhythm(&periods) {
-        gaps.extend(missing(&periods, rhythm, newest));
+    let periods = without_another_time(&periods);
+    let mut gaps = late(periods);
+    gaps.extend(shrunk(periods));
+    if let Some(rhythm) = rhythm(periods) {
+        gaps.extend(missing(periods, rhythm, newest));
     }
     gaps.sort_by_key(|gap| (gap.from, gap.kind));
     gaps
@@ -135,6 +137,19 @@ fn merged(mut periods: Vec<Period>) -> Vec<Period> {
         }
     }
     merged
+}
+
+/// Leaves out a few periods that lie further before all others than these reach: a clock was wrong, and nobody owed reports about
+/// the time between.
+fn without_another_time(periods: &[Period]) -> &[Period] {
+    let last = periods.last().map_or(0, |last| last.begin);
+    let is_before = |(at, (a, b)): &(usize, (&Period, &Period))| {
+        let distance = b.begin.saturating_sub(a.begin);
+        let few = (at + 1) * MIN_PERIODS < periods.len();
+        few && distance > SILENCE && distance > last.saturating_sub(b.begin)
+    };
+    let before = pairs(periods).enumerate().filter(is_before).last().map_or(0, |(at, _)| at + 1);
+    periods.get(before..).unwrap_or_default()
 }
 
 /// The distance from one period to the next, in seconds, if there is a usual one.
@@ -315,10 +330,10 @@ mod tests {
     }
 
     #[test]
-    fn does_not_believe_one_clock_of_several() {
-        assert_eq!(newest(vec![5, i64::MAX, 7]), 7);
-        assert_eq!(newest(vec![5, 7]), 7);
-        assert_eq!(newest(vec![]), i64::MIN);
+    fn expects_nothing_between_the_right_time_and_that_of_a_wrong_clock() {
+        assert_eq!(found(days([-7_000].into_iter().chain(0..10)), 10 * DAY), []);
+        // An outage is a gap.
+        assert_eq!(found(days((-60..-50).chain(0..10)), 10 * DAY), [(Kind::Missing, -50, -1, 50)]);
     }
 
     #[test]

@@ -44,9 +44,42 @@ fn run(tables: &Tables<'_>, query: &str) -> PolarsResult<(Vec<Column>, Vec<Vec<C
     Ok((heads.collect(), (0..frame.height()).map(row).collect::<PolarsResult<_>>()?))
 }
 
+/// Whether the query as a whole asks for an order: what stands in brackets is a part of it, and a part says nothing of the rest.
 fn is_ordered(query: &str) -> bool {
-    let words: Vec<&str> = query.split_whitespace().collect();
-    words.windows(2).any(|pair| pair.join(" ").to_lowercase().ends_with("order by"))
+    let outermost = outermost(query).to_lowercase();
+    let words: Vec<&str> = outermost.split_whitespace().collect();
+    words.windows(2).any(|pair| pair == ["order", "by"])
+}
+
+/// The query without what is in brackets, quotes or comments.
+fn outermost(query: &str) -> String {
+    let mut text = String::new();
+    let mut depth = 0_usize;
+    let mut rest = query.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '\'' | '"' | '`' => {
+                rest.by_ref().find(|end| *end == c);
+            }
+            '-' if rest.peek() == Some(&'-') => {
+                rest.by_ref().find(|end| *end == '\n');
+            }
+            '/' if rest.next_if_eq(&'*').is_some() => {
+                let mut last = ' ';
+                let is_end = |end: &char| std::mem::replace(&mut last, *end) == '*' && *end == '/';
+                rest.by_ref().find(is_end);
+            }
+            _ if depth == 0 => {
+                text.push(c);
+                continue;
+            }
+            _ => continue,
+        }
+        text.push(' ');
+    }
+    text
 }
 
 fn order(a: &[Cell], b: &[Cell]) -> Ordering {
@@ -60,7 +93,11 @@ mod tests {
     #[test]
     fn knows_whether_a_query_asks_for_an_order() {
         assert!(is_ordered("select 1 as a ORDER\n by a"));
-        assert!(is_ordered("select * from (select 1 as a order by a)"));
+        assert!(is_ordered("with t as (select 1 as a) select a from t -- why\norder /* * / */ by a"));
+        assert!(is_ordered("select '(' as a order by a"));
+        assert!(!is_ordered("select * from (select 1 as a order by a)"));
+        assert!(!is_ordered("select row_number() over (order by a) from t"));
+        assert!(!is_ordered("select 'order by' as a -- order by a"));
         assert!(!is_ordered("select order_by from t"));
     }
 }

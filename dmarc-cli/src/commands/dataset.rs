@@ -9,7 +9,7 @@ use dmarc_ingest::store::{Dataset, DatasetReader, Status, Verified};
 use crate::Output;
 use crate::commands::setup::Setup;
 use crate::error::{CommandError, Kind};
-use crate::render::intake::plural;
+use crate::render::figures::plural;
 use crate::render::json;
 use crate::render::text::Neutral;
 

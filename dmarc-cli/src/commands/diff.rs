@@ -3,28 +3,33 @@
 use std::collections::BTreeSet;
 
 use dmarc_core::findings::Findings;
+use dmarc_core::time::rfc3339;
 
 use crate::Output;
 use crate::commands::evidence::Evidence;
 use crate::commands::question::Question;
 use crate::commands::scope::{When, when};
-use crate::commands::senders::{Sender, by_source};
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::render::answer::{Answer, Cell, Column, ColumnKind};
+use crate::render::figures::percent;
+use crate::render::senders::{Sender, by_source};
 
 /// Days of both periods together, unless a time is asked for.
 const DAYS: i64 = 14;
 const DAY: i64 = 86_400;
+/// By how many percent more or less of its mail passes where a source is said to have changed.
+const PASS_POINTS: u64 = 2;
 
 /// `dmarc diff PATH…`
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Compares the last 7 days of the data with the 7 days before, unless --since, --until and --split say otherwise."
+    after_help = "Compares the last 7 days of the data, or before --until, with the 7 days before; after --since, one half with the other; unless --split says otherwise."
 )]
 pub(crate) struct Options {
-    /// Where the second period begins: a date, an RFC 3339 time, or an age
-    #[arg(long, value_name = "WHEN", value_parser = when, default_value = "7d")]
-    split: When,
+    /// Where the second period begins: a date, an RFC 3339 time, or an age, which counts back from --until; without it, in the
+    /// middle
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    split: Option<When>,
 
     #[command(flatten)]
     question: Question,
@@ -37,14 +42,32 @@ impl Options {
     }
 }
 
-fn diff(evidence: &Evidence, split: When) -> Result<Answer, CommandError> {
-    let end = evidence.newest()?.map_or(0, |newest| (newest.div_euclid(DAY) + 1) * DAY);
-    let split = split.first(end);
-    let (mut before, mut after) = (evidence.selection().clone(), evidence.selection().clone());
+fn diff(evidence: &Evidence, split: Option<When>) -> Result<Answer, CommandError> {
+    let selection = evidence.selection();
+    let end = evidence.end()?.unwrap_or_default();
+    let begin = selection.since.unwrap_or_else(|| end.saturating_sub(DAYS * DAY));
+    let middle = begin.saturating_add(end.saturating_sub(begin) / DAY / 2 * DAY);
+    let split = split.map_or(middle, |split| split.first(end));
+    let (mut before, mut after) = (selection.clone(), selection.clone());
+    before.since = Some(begin);
     before.until = Some(before.until.map_or(split - 1, |until| until.min(split - 1)));
-    after.since = Some(after.since.map_or(split, |since| since.max(split)));
-    let (before, after) = (evidence.find_in(&before, &|_| {})?, evidence.find_in(&after, &|_| {})?);
-    Ok(answer(&before, &after))
+    after.since = Some(split.max(begin));
+    let both = (evidence.find_in(&before, &|_| {})?, evidence.find_in(&after, &|_| {})?);
+    match (both.0.domains.is_empty(), both.1.domains.is_empty()) {
+        (true, false) => Err(nothing(begin, split)),
+        (false, true) => Err(nothing(split, end)),
+        _ => Ok(answer(&both.0, &both.1)),
+    }
+}
+
+/// One side of the comparison is empty: that would call everything new, or gone.
+fn nothing(from: i64, until: i64) -> CommandError {
+    let (from, until) = (rfc3339(from), rfc3339(until.saturating_sub(1)));
+    CommandError::new(
+        Kind::Usage,
+        anyhow::anyhow!("no report begins from {from} to {until}: there is nothing to compare with"),
+    )
+    .hint("--since and --until say which time is looked at, --split where its second part begins")
 }
 
 fn answer(before: &Findings, after: &Findings) -> Answer {
@@ -68,7 +91,7 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
     let (before, after) = (by_source(&before.findings), by_source(&after.findings));
     let keys: BTreeSet<&(&str, &str)> = before.keys().chain(after.keys()).collect();
     let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
-    for key @ (domain, source) in keys {
+    for key @ (domain, _) in keys {
         let none = Sender::default();
         let (a, b) = (before.get(key).unwrap_or(&none), after.get(key).unwrap_or(&none));
         let Some((change, cause)) = change(a, b, days) else { continue };
@@ -76,7 +99,7 @@ fn answer(before: &Findings, after: &Findings) -> Answer {
             a.findings.iter().chain(&b.findings).map(|finding| finding.id.as_str()).collect();
         let row = vec![
             Cell::Text(change.to_owned()),
-            Cell::Text((*source).to_owned()),
+            Cell::Text(if b.messages > 0 { b.name() } else { a.name() }.to_owned()),
             Cell::Text((*domain).to_owned()),
             Cell::Count(a.messages),
             Cell::Count(b.messages),
@@ -125,6 +148,11 @@ fn change(before: &Sender<'_>, after: &Sender<'_>, days: (u64, u64)) -> Option<(
             _ => format!("no more {}", vanished.join(", ")),
         };
         return Some(("changed", words));
+    }
+    let passed = |side: &Sender<'_>| side.dmarc_pass.saturating_mul(100) / side.messages.max(1);
+    if passed(before).abs_diff(passed(after)) >= PASS_POINTS {
+        let [was, is] = [before, after].map(|side| percent(side.dmarc_pass, side.messages));
+        return Some(("changed", format!("{is} pass instead of {was}: {}", cause(after))));
     }
     // As if both periods had as many days.
     let (a, b) =

@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 
-use dmarc_core::findings::{Decision, Findings, Known, Observations, Observed, ReportSummary};
+use dmarc_core::findings::{
+    Decision, FailureObservation, Findings, Known, Observations, Observed, ReportSummary,
+};
 use dmarc_core::record::{FlatRecord, Selection};
 use dmarc_ingest::store::{DatasetReader, Facts};
-use dmarc_ingest::{Collected, Collection, Config, Hosts, Inputs, host_facts, load_decisions, outcomes};
+use dmarc_ingest::{
+    Collected, Collection, Config, Hosts, Inputs, NamedReport, host_facts, load_decisions, outcomes,
+};
 
 use crate::Output;
 use crate::commands::limits;
 use crate::commands::question::Asked;
+use crate::commands::scope::end_of;
 use crate::error::CommandError;
 use crate::render::trouble::Trouble;
 
@@ -63,7 +68,7 @@ impl Asked {
             (Source::Files(std::mem::take(&mut collected.records)), collected)
         };
         let ended = trouble.finish(output.err);
-        let selection = self.scope.selection(|| source.newest(), output)?;
+        let selection = self.scope.selection(|| newest_day(&source, &collected), output)?;
         let decisions = decisions.unwrap_or_default();
         let context = Context { config, listed, decisions, collected };
         let mut evidence = Evidence { source, context, selection };
@@ -72,16 +77,11 @@ impl Asked {
     }
 }
 
-impl Source {
-    /// The newest time that a report is about.
-    fn newest(&self) -> Result<Option<i64>, CommandError> {
-        match self {
-            Self::Files(records) => {
-                let periods = records.iter().map(|record| record.report.period);
-                Ok(periods.filter(|period| period.is_plausible()).map(|period| period.end).max())
-            }
-            Self::Dataset(reader) => Ok(reader.newest()?),
-        }
+/// The newest day that reports may be believed about, in days since the Unix epoch, UTC.
+fn newest_day(source: &Source, collected: &Collected) -> Result<Option<i64>, CommandError> {
+    match source {
+        Source::Files(_) => Ok(collected.newest_day()),
+        Source::Dataset(reader) => Ok(reader.newest_day()?),
     }
 }
 
@@ -128,9 +128,36 @@ impl Evidence {
         &self.selection
     }
 
-    /// The newest time that a report is about, in seconds since the Unix epoch, UTC.
-    pub(crate) fn newest(&self) -> Result<Option<i64>, CommandError> {
-        self.source.newest()
+    /// The first second after what is looked at or, where that is open, after the newest day that reports may be believed about;
+    /// in seconds since the Unix epoch, UTC. `None`: there is no report.
+    pub(crate) fn end(&self) -> Result<Option<i64>, CommandError> {
+        match self.selection.until {
+            Some(until) => Ok(Some(until.saturating_add(1))),
+            None => Ok(newest_day(&self.source, &self.context.collected)?.map(end_of)),
+        }
+    }
+
+    /// The TLS reports that their reporters call so.
+    pub(crate) fn tls_reports(&self, report_id: &str) -> Result<Vec<NamedReport>, CommandError> {
+        match &self.source {
+            Source::Files(_) => {
+                let known = self.context.collected.tls_reports.iter();
+                Ok(known.filter(|report| report.report_id == report_id).cloned().collect())
+            }
+            Source::Dataset(reader) => Ok(reader.tls_reports(report_id)?),
+        }
+    }
+
+    /// The failure reports about the message with this `Message-ID`, in `<>` or not.
+    pub(crate) fn failures<'e>(
+        &'e self,
+        message_id: &'e str,
+    ) -> impl Iterator<Item = &'e FailureObservation> {
+        let bare = |id: &'e str| id.trim().trim_start_matches('<').trim_end_matches('>');
+        let is_meant = move |failure: &&'e FailureObservation| {
+            failure.message_id.as_deref().is_some_and(|id| bare(id) == bare(message_id))
+        };
+        self.context.collected.failures.iter().filter(is_meant)
     }
 
     /// Findings that are about no record.

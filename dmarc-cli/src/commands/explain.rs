@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use dmarc_core::Domain;
 use dmarc_core::domain::organizational;
-use dmarc_core::findings::{DomainSummary, Finding, HostFacts, HostSummary, ReportSummary, is_finding_id};
+use dmarc_core::findings::{
+    DomainSummary, FailureObservation, Finding, Findings, HostFacts, HostSummary, ReportSummary,
+    is_finding_id,
+};
+use dmarc_ingest::NamedReport;
 use serde::Serialize;
 
 use crate::Output;
@@ -18,7 +22,8 @@ const SCHEMA: u32 = 1;
 /// `dmarc explain ID PATH…`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The id of a finding (F-7KQ2M9), an address, a domain, or the identifier of a report
+    /// The id of a finding (F-7KQ2M9), an address, a domain, the identifier of a report, or the Message-ID of a message that a
+    /// failure report is about
     #[arg(value_name = "ID")]
     id: String,
 
@@ -62,6 +67,33 @@ pub(crate) struct Explanation {
     pub(crate) domains: Vec<DomainSummary>,
     /// The reports of this identifier.
     pub(crate) reports: Vec<ReportSummary>,
+    /// TLS reports of this identifier.
+    pub(crate) tls_reports: Vec<NamedReport>,
+    /// Failure reports about the message with this `Message-ID`.
+    pub(crate) failures: Vec<FailureOfMessage>,
+}
+
+/// A failure report about a message.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailureOfMessage {
+    pub(crate) message_id: String,
+    pub(crate) domain: String,
+    pub(crate) source_ip: IpAddr,
+    /// When the message arrived, in seconds since the Unix epoch, UTC.
+    pub(crate) arrived: Option<i64>,
+    pub(crate) origin: String,
+}
+
+impl From<&FailureObservation> for FailureOfMessage {
+    fn from(failure: &FailureObservation) -> Self {
+        Self {
+            message_id: failure.message_id.clone().unwrap_or_default(),
+            domain: failure.domain.clone(),
+            source_ip: failure.source_ip,
+            arrived: failure.arrived,
+            origin: failure.origin.clone(),
+        }
+    }
 }
 
 /// A host, as one domain sees it.
@@ -105,6 +137,8 @@ impl Explanation {
             && self.hosts.is_empty()
             && self.domains.is_empty()
             && self.reports.is_empty()
+            && self.tls_reports.is_empty()
+            && self.failures.is_empty()
     }
 }
 
@@ -141,6 +175,11 @@ impl Options {
         }
         let beside = evidence.beside().findings;
         explanation.findings.extend(beside.into_iter().filter(|finding| subject.is(finding)));
+        worst_first(&mut explanation.findings);
+        if let Subject::Other(name) = &subject {
+            explanation.tls_reports = evidence.tls_reports(name)?;
+            explanation.failures = evidence.failures(name).map(Into::into).collect();
+        }
         if explanation.is_empty() {
             return Err(nothing(&self.id));
         }
@@ -153,8 +192,16 @@ impl Options {
     }
 }
 
+/// Findings of one domain as [`Findings::sort`] has them.
+fn worst_first(findings: &mut Vec<Finding>) {
+    let mut sorted = Findings::default();
+    std::mem::swap(&mut sorted.findings, findings);
+    sorted.sort();
+    *findings = sorted.findings;
+}
+
 fn nothing(id: &str) -> CommandError {
     CommandError::new(Kind::Usage, anyhow::anyhow!("{id}: nothing in the reports has this id"))
-        .hint("it is the id of a finding, an address, a domain or the identifier of a report")
+        .hint("it is the id of a finding, an address, a domain, the identifier of a report or a Message-ID")
         .hint("over files, name the same files and configuration as for `dmarc findings`")
 }

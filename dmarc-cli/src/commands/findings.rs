@@ -1,6 +1,7 @@
 //! `dmarc findings`: who sends as a domain without authorisation, worst first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use dmarc_core::findings::{Decision, DomainSummary, Finding, Findings, Severity};
 use dmarc_core::time::rfc3339;
@@ -68,11 +69,19 @@ impl Options {
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let (evidence, ended) = self.asked.gather(output)?;
         let not_shown = AtomicU64::new(0);
-        let mut findings = evidence.find(&|found| self.leave_out(&mut found.findings, &not_shown))?;
+        let worst = Mutex::new(None);
+        let leave_out = |findings: &mut Vec<Finding>| {
+            let asking = findings.iter().filter(|finding| !finding.class.is_quiet());
+            let of_these = asking.map(|finding| finding.severity).max();
+            let mut worst = worst.lock().unwrap_or_else(PoisonError::into_inner);
+            *worst = of_these.max(*worst);
+            self.leave_out(findings, &not_shown);
+        };
+        let mut findings = evidence.find(&|found| leave_out(&mut found.findings))?;
         // Those that are about no record come last.
-        self.leave_out(&mut findings.findings, &not_shown);
+        leave_out(&mut findings.findings);
+        let worst = worst.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.write(&findings, not_shown.into_inner(), evidence.inputs(), output)?;
-        let worst = findings.findings.iter().map(|finding| finding.severity).max();
         let failed = self.fail_on.filter(|least| worst >= Some(*least)).map(|least| {
             let what = format!("there are findings of severity {} or worse", least.as_str());
             CommandError::new(Kind::Findings, anyhow::Error::msg(what))
@@ -128,7 +137,12 @@ impl Options {
             }
             format => table::answer(&findings.findings).write(format, output.screen, output.out, output.err),
         };
-        written.and_then(|()| output.out.flush()).map_err(CommandError::output)
+        written.and_then(|()| output.out.flush()).map_err(CommandError::output)?;
+        if !matches!(self.format, Format::Table | Format::Json) {
+            // Standard error may be closed; what is there was written.
+            drop(table::write_rest(output.err, findings, not_shown));
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ mod reports;
 mod scope;
 mod senders;
 mod setup;
+mod signals;
 mod simulate;
 mod sql;
 mod summary;

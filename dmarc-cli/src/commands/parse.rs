@@ -1,4 +1,6 @@
-//! `dmarc parse`: reports as NDJSON, one line an outcome, in input order.
+//! `dmarc parse`: reports as NDJSON, one line an outcome, in input order; or their records, one a line.
+
+mod flat;
 
 use std::path::PathBuf;
 
@@ -9,7 +11,7 @@ use serde::Serialize;
 use crate::Output;
 use crate::commands::limits;
 use crate::error::CommandError;
-use crate::render::{json, trouble::Trouble};
+use crate::render::{json, rows::FileFormat, trouble::Trouble};
 
 /// The version of the lines.
 const SCHEMA: u32 = 1;
@@ -19,6 +21,15 @@ pub(crate) struct Options {
     /// Mails, Maildirs, mbox files, folders, .xml, .gz, .zip, .json files; `-` for standard input
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
+
+    /// Write one record of an aggregate report a line, with the columns that a dataset has; nothing is verified, and copies are
+    /// not left out
+    #[arg(long)]
+    flat: bool,
+
+    /// How to write the records
+    #[arg(long, value_enum, default_value_t = FileFormat::Ndjson, requires = "flat")]
+    format: FileFormat,
 }
 
 /// One line.
@@ -60,6 +71,9 @@ struct Refusal {
 impl Options {
     /// Writes a line for each outcome, and says at the end what was refused.
     pub(crate) fn run(self, output: &mut Output<'_>) -> Result<(), CommandError> {
+        if self.flat {
+            return flat::run(&self.paths, self.format, output);
+        }
         let mut trouble = Trouble::default();
         for item in outcomes(&self.paths, &limits()) {
             match item {

@@ -5,7 +5,7 @@ use dmarc_ingest::store::Kept;
 use crate::Output;
 use crate::commands::setup::{Setup, settings};
 use crate::error::{CommandError, Kind};
-use crate::render::intake::plural;
+use crate::render::figures::plural;
 use crate::render::json;
 use crate::render::text::Neutral;
 

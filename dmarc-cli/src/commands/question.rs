@@ -15,6 +15,7 @@ use crate::commands::evidence::Evidence;
 use crate::commands::limits;
 use crate::commands::scope::Scope;
 use crate::commands::setup::Setup;
+use crate::commands::signals::Signals;
 use crate::error::{CommandError, Kind};
 use crate::render::answer::{Answer, Format};
 use crate::render::intake::Intake;
@@ -86,12 +87,14 @@ impl Question {
         let (reader, folder) = if self.asked.paths.is_empty() {
             (self.asked.setup.reader(&self.asked.setup.config()?)?, None)
         } else {
+            let signals = Signals::hear().map_err(unwritable)?;
             let folder = tempfile::Builder::new().prefix("dmarc-").tempdir().map_err(unwritable)?;
+            signals.remove(folder.path());
             (self.take_in(&folder, &mut trouble)?, Some(folder))
         };
         // What was refused is said first, so that the answer is what stays on the screen.
         let ended = trouble.finish(output.err);
-        let selection = self.asked.scope.selection(|| Ok(reader.newest()?), output)?;
+        let selection = self.asked.scope.selection(|| Ok(reader.newest_day()?), output)?;
         self.write(ask(&Subject { reader, selection, _folder: folder })?, output)?;
         ended
     }

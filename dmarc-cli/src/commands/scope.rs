@@ -46,8 +46,8 @@ impl Scope {
         self
     }
 
-    /// The reports that count, where `newest` tells the newest time in the data, in seconds since the Unix epoch. It is asked
-    /// only where an age is given, and said then.
+    /// The reports that count, where `newest` tells the newest day of the data, in days since the Unix epoch. It is asked only
+    /// where an age is given, and said then.
     pub(crate) fn selection(
         &self,
         newest: impl FnOnce() -> Result<Option<i64>, CommandError>,
@@ -56,7 +56,7 @@ impl Scope {
         let is_age = |when: &Option<When>| matches!(when, Some(When::Age(_)));
         let newest = if is_age(&self.since) || is_age(&self.until) { newest()? } else { None };
         // Without any data no age means anything, and nothing is left out.
-        let end = newest.map_or(0, |newest| newest.div_euclid(DAY).saturating_add(1).saturating_mul(DAY));
+        let end = newest.map_or(0, end_of);
         if newest.is_some() {
             // Standard error may be closed.
             drop(writeln!(output.err, "ages count back from the end of {}", rfc3339(end.saturating_sub(1))));
@@ -91,6 +91,11 @@ impl When {
             Self::Age(_) => self.first(end).saturating_sub(1),
         }
     }
+}
+
+/// The first second after a day that is counted in days since the Unix epoch.
+pub(crate) fn end_of(day: i64) -> i64 {
+    day.saturating_add(1).saturating_mul(DAY)
 }
 
 fn domain(text: &str) -> Result<String, String> {

@@ -1,31 +1,21 @@
 //! `dmarc senders`: who sends as us, by source.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dmarc_core::findings::{Finding, Findings};
+use dmarc_core::findings::Findings;
 
 use crate::Output;
 use crate::commands::evidence::Evidence;
 use crate::commands::question::Question;
 use crate::error::CommandError;
 use crate::render::answer::{Answer, Cell, Column, ColumnKind};
+use crate::render::senders::by_source;
 
 /// `dmarc senders PATH…`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     question: Question,
-}
-
-/// All findings about one source.
-#[derive(Default)]
-pub(super) struct Sender<'f> {
-    pub(super) messages: u64,
-    pub(super) dmarc_pass: u64,
-    delivered_failing: u64,
-    hosts: BTreeSet<std::net::IpAddr>,
-    seen: Option<(i64, i64)>,
-    pub(super) findings: Vec<&'f Finding>,
 }
 
 impl Options {
@@ -50,7 +40,7 @@ fn answer(found: &Findings) -> Answer {
             Column::new("classes", ColumnKind::List),
             number("messages"),
             Column::new("dmarc_pass", ColumnKind::Share).head("pass"),
-            number("delivered_failing").head("delivered"),
+            number("delivered"),
             number("hosts"),
             Column::new("first_seen", ColumnKind::Time).head("since"),
             Column::new("last_seen", ColumnKind::Time).head("last"),
@@ -62,37 +52,21 @@ fn answer(found: &Findings) -> Answer {
     senders.sort_by(|((domain, a), one), ((other, b), two)| {
         (domain, two.messages, a).cmp(&(other, one.messages, b))
     });
-    for ((domain, source), sender) in senders {
+    for ((domain, _), sender) in senders {
         let (first, last) = sender.seen.unzip();
         let classes: BTreeSet<&str> = sender.findings.iter().map(|finding| finding.class.as_str()).collect();
         answer.push(vec![
-            Cell::Text(source.to_owned()),
+            Cell::Text(sender.name().to_owned()),
             Cell::Text(domain.to_owned()),
             Cell::List(classes.into_iter().map(str::to_owned).collect()),
             Cell::Count(sender.messages),
             Cell::Share { part: sender.dmarc_pass, whole: sender.messages },
-            Cell::Count(sender.delivered_failing),
-            Cell::Count(sender.hosts.len() as u64),
+            Cell::Count(sender.delivered),
+            Cell::Count(sender.hosts()),
             Cell::day(first),
             Cell::day(last),
             Cell::List(sender.findings.iter().map(|finding| finding.id.clone()).collect()),
         ]);
     }
     answer
-}
-
-/// By domain and source.
-pub(super) fn by_source(findings: &[Finding]) -> BTreeMap<(&str, &str), Sender<'_>> {
-    let mut senders: BTreeMap<(&str, &str), Sender<'_>> = BTreeMap::new();
-    for finding in findings {
-        let sender = senders.entry((&finding.domain, &finding.source.name)).or_default();
-        sender.messages = sender.messages.saturating_add(finding.messages);
-        sender.dmarc_pass = sender.dmarc_pass.saturating_add(finding.dmarc_pass);
-        sender.delivered_failing = sender.delivered_failing.saturating_add(finding.delivered_failing());
-        sender.hosts.extend(&finding.source.ips);
-        let (first, last) = sender.seen.unwrap_or((finding.first_seen, finding.last_seen));
-        sender.seen = Some((first.min(finding.first_seen), last.max(finding.last_seen)));
-        sender.findings.push(finding);
-    }
-    senders
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use dmarc_core::findings::{
-    DomainSummary, Evidence, EvidenceRow, Finding, HostFacts, HostName, ReportSummary,
+    Class, DomainSummary, Evidence, EvidenceRow, Finding, HostFacts, HostName, ReportSummary,
 };
 use dmarc_core::time::rfc3339;
+use dmarc_ingest::NamedReport;
 
 use super::Screen;
 use super::figures::{day, grouped, percent};
 use super::text::Neutral;
-use crate::commands::explain::{Explanation, HostOfDomain};
+use crate::commands::explain::{Explanation, FailureOfMessage, HostOfDomain};
 
 /// Characters of a text of strangers at most.
 const TEXT: usize = 200;
@@ -31,6 +32,12 @@ pub(crate) fn write(out: &mut dyn Write, screen: Screen, explanation: &Explanati
     }
     for report in &explanation.reports {
         page.report(report)?;
+    }
+    for report in &explanation.tls_reports {
+        page.tls_report(report)?;
+    }
+    for failure in &explanation.failures {
+        page.failure(failure)?;
     }
     for domain in &explanation.domains {
         page.domain(domain)?;
@@ -61,10 +68,11 @@ impl Page<'_> {
         writeln!(self.out, "{}   {}", neutral(&finding.domain), neutral(&finding.source.name))?;
         writeln!(
             self.out,
-            "{} messages, {} passed, {} delivered though failing   {} … {}\n",
+            "{} messages, {} passed, {} delivered though {}   {} … {}\n",
             grouped(finding.messages),
             grouped(finding.dmarc_pass),
-            grouped(finding.delivered_failing()),
+            grouped(finding.delivered),
+            if finding.class == Class::SuspectReplay { "replayed" } else { "failing" },
             day(finding.first_seen),
             day(finding.last_seen)
         )?;
@@ -177,6 +185,23 @@ impl Page<'_> {
                 percent(totals.dmarc_pass, all)
             )],
         )?;
+        writeln!(self.out)
+    }
+
+    fn tls_report(&mut self, report: &NamedReport) -> io::Result<()> {
+        writeln!(self.out, "TLS report {}", neutral(&report.report_id))?;
+        self.list("from", [format!("{} about {}", report.reporter, report.policy_domains)])?;
+        self.list("period", [format!("{} … {}", rfc3339(report.period.0), rfc3339(report.period.1))])?;
+        self.list("mail", [report.origin.clone(), format!("trust: {}", report.trust.as_str())])?;
+        writeln!(self.out)
+    }
+
+    fn failure(&mut self, failure: &FailureOfMessage) -> io::Result<()> {
+        writeln!(self.out, "failure report about message {}", neutral(&failure.message_id))?;
+        self.list("domain", [failure.domain.clone()])?;
+        self.list("host", [failure.source_ip.to_string()])?;
+        self.list("arrived", failure.arrived.map(rfc3339))?;
+        self.list("mail", [failure.origin.clone()])?;
         writeln!(self.out)
     }
 

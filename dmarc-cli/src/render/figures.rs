@@ -26,12 +26,34 @@ pub(crate) fn short(n: u64) -> String {
     texts.next().unwrap_or_default()
 }
 
-/// A share with one decimal, cut and not rounded: 100.0 % is all of it.
+/// A number of things: `1 report`, `2 000 reports`.
+pub(crate) fn counted(n: u64, thing: &str) -> String {
+    format!("{} {}", grouped(n), of(n, thing))
+}
+
+/// The same with a number as programs read it: `2000 reports`.
+pub(crate) fn plural(n: u64, thing: &str) -> String {
+    format!("{n} {}", of(n, thing))
+}
+
+fn of(n: u64, thing: &str) -> String {
+    format!("{thing}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A share in tenths of a percent, cut and not rounded; `None` of nothing.
+pub(crate) fn tenths(part: u64, whole: u64) -> Option<u64> {
+    let tenths = (u128::from(part) * 1_000).checked_div(u128::from(whole))?;
+    u64::try_from(tenths).ok()
+}
+
+/// A share with one decimal, cut and not rounded: 100.0 % is all of it. `none` is what is said of nothing.
+pub(crate) fn share(part: u64, whole: u64, none: &str) -> String {
+    tenths(part, whole).map_or_else(|| none.to_owned(), |tenths| format!("{}.{} %", tenths / 10, tenths % 10))
+}
+
+/// As [`share`], where nothing is left to say.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
-    match (u128::from(part) * 1_000).checked_div(u128::from(whole)) {
-        Some(tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
-        None => "nothing to".to_owned(),
-    }
+    share(part, whole, "nothing to")
 }
 
 /// The day of a time in seconds since the Unix epoch, UTC.

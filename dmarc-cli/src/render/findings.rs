@@ -9,7 +9,7 @@ use dmarc_ingest::Inputs;
 
 use super::Screen;
 use super::answer::{Answer, Cell, Column, ColumnKind};
-use super::figures::{cut, day, grouped, percent, short};
+use super::figures::{counted, cut, day, grouped, percent, short};
 use super::text::Neutral;
 
 /// The narrowest and the widest source column, in characters.
@@ -29,8 +29,6 @@ pub fn write(
     not_shown: u64,
     inputs: &Inputs,
 ) -> io::Result<()> {
-    let period =
-        findings.period.map(|(begin, end)| format!("{} … {}", day(begin), day(end))).unwrap_or_default();
     let mut by_domain: BTreeMap<&str, (Option<&DomainSummary>, Vec<&Finding>)> = BTreeMap::new();
     for summary in &findings.domains {
         by_domain.entry(&summary.domain).or_default().0 = Some(summary);
@@ -44,7 +42,7 @@ pub fn write(
         Reverse(findings.first().map(|worst| (worst.severity, worst.delivered)))
     });
     for (domain, (summary, findings)) in by_domain {
-        write_domain(out, screen, domain, &period, summary, &findings)?;
+        write_domain(out, screen, domain, summary, &findings)?;
     }
     write_expired(out, &findings.expired)?;
     write_inputs(out, not_shown, inputs)?;
@@ -117,16 +115,28 @@ fn write_expired(out: &mut dyn Write, expired: &[Decision]) -> io::Result<()> {
     Ok(())
 }
 
+/// The time that the records of a domain cover or, where there are none, its findings.
+fn period(summary: Option<&DomainSummary>, findings: &[&Finding]) -> Option<(i64, i64)> {
+    let of_findings = || {
+        let periods = findings.iter().map(|finding| (finding.first_seen, finding.last_seen));
+        periods.reduce(|(b, e), (begin, end)| (b.min(begin), e.max(end)))
+    };
+    summary.and_then(|summary| summary.period).or_else(of_findings)
+}
+
 fn write_domain(
     out: &mut dyn Write,
     screen: Screen,
     domain: &str,
-    period: &str,
     summary: Option<&DomainSummary>,
     findings: &[&Finding],
 ) -> io::Result<()> {
     let domain = if domain.is_empty() { "(no policy domain)" } else { domain };
-    writeln!(out, "{}   {period}", Neutral::new(domain, 60))?;
+    write!(out, "{}", Neutral::new(domain, 60))?;
+    if let Some((begin, end)) = period(summary, findings) {
+        write!(out, "   {} … {}", day(begin), day(end))?;
+    }
+    writeln!(out)?;
     if let Some(summary) = summary {
         writeln!(
             out,
@@ -245,15 +255,20 @@ fn write_inputs(out: &mut dyn Write, not_shown: u64, inputs: &Inputs) -> io::Res
         write!(out, "; set aside: {}", aside.join(", "))?;
     }
     writeln!(out, ".")?;
+    write_not_shown(out, not_shown)
+}
+
+fn write_not_shown(out: &mut dyn Write, not_shown: u64) -> io::Result<()> {
     if not_shown > 0 {
         writeln!(out, "{} with --all.", counted(not_shown, "more finding"))?;
     }
     Ok(())
 }
 
-/// A number of things: `1 report`, `2 reports`.
-fn counted(n: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
+/// Writes what formats have no place for that have no more than rows.
+pub(crate) fn write_rest(out: &mut dyn Write, findings: &Findings, not_shown: u64) -> io::Result<()> {
+    write_expired(out, &findings.expired)?;
+    write_not_shown(out, not_shown)
 }
 
 fn color(severity: Severity) -> Option<&'static str> {

@@ -8,6 +8,7 @@ use dmarc_ingest::store::{Committed, Compacted, DatasetError};
 use dmarc_ingest::{IngestError, Observer, Received, SourceError};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::figures::plural;
 use super::trouble::Trouble;
 use crate::Output;
 use crate::error::CommandError;
@@ -146,9 +147,4 @@ fn sentence(sum: &Committed) -> String {
         text = format!("{text}, {count} {what}");
     }
     text
-}
-
-/// `1 report`, `2 reports`
-pub(crate) fn plural(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

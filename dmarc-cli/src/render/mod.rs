@@ -9,6 +9,7 @@ pub mod intake;
 pub(crate) mod journal;
 pub mod json;
 pub(crate) mod rows;
+pub(crate) mod senders;
 pub mod text;
 pub mod trouble;
 

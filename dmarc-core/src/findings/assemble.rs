@@ -195,13 +195,14 @@ fn finding(
         decision: None,
         domain: view.domain.to_owned(),
         source: Source {
+            key: key.cluster.to_string(),
             name: cluster.name(key.cluster),
             hosts: cluster.hosts.len() as u64,
             ips: cluster.ips(),
         },
         messages: cluster.messages,
         dmarc_pass: cluster.dmarc_pass,
-        delivered: cluster.delivered,
+        delivered: delivered(class, cluster),
         first_seen: period.begin,
         last_seen: period.end,
         statement: texts::statement(class, key.cause).to_owned(),
@@ -211,6 +212,15 @@ fn finding(
         remedy: texts::remedy(class, key.cause, service(key.cluster)),
         resolved_when: texts::resolved_when(class).to_owned(),
     }
+}
+
+/// Messages that reached the recipient and should not have.
+fn delivered(class: Class, cluster: &Cluster<'_, '_>) -> u64 {
+    if matches!(class, Class::UnauthorizedSpoof | Class::SuspectReplay) {
+        return cluster.delivered;
+    }
+    let failing = cluster.streams.iter().filter(|(_, stream)| !stream.signals.is_pass());
+    failing.fold(0_u64, |sum, (_, stream)| sum.saturating_add(stream.delivered()))
 }
 
 /// The service that a source is, if it is one.
@@ -337,7 +347,7 @@ fn aside_finding(class: Class, domain: &str, reports: &[&SetAside]) -> Finding {
         novelty: Novelty::Ongoing,
         decision: None,
         domain: domain.to_owned(),
-        source: Source { name, ..Source::default() },
+        source: Source { key: class.as_str().to_owned(), name, ..Source::default() },
         messages: 0,
         dmarc_pass: 0,
         delivered: 0,

@@ -43,7 +43,8 @@ pub struct Finding {
     pub messages: u64,
     /// Messages of these that passed DMARC.
     pub dmarc_pass: u64,
-    /// Messages that reached the recipient though DMARC failed (replay: though the signature is stolen).
+    /// Messages that reached the recipient though DMARC failed or, of what is not ours though it passes, all that did (replay:
+    /// the signature is stolen; or the operator says so). TLS: sessions whose policy was in testing mode.
     pub delivered: u64,
     /// Beginning of the first report that has it.
     #[cfg_attr(feature = "serde", serde(serialize_with = "rfc3339"))]
@@ -81,13 +82,6 @@ pub struct Decided {
     pub expires: i64,
 }
 
-impl Finding {
-    /// Messages that failed DMARC and reached the recipient all the same.
-    pub fn delivered_failing(&self) -> u64 {
-        self.delivered.min(self.messages.saturating_sub(self.dmarc_pass))
-    }
-}
-
 impl From<&Decision> for Decided {
     fn from(decision: &Decision) -> Self {
         Self {
@@ -104,7 +98,9 @@ impl From<&Decision> for Decided {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Source {
-    /// A name for people; may hold text that a sender or reporter chose.
+    /// What tells one source of a domain from another; the same in every finding about it, however many hosts it has.
+    pub key: String,
+    /// A name for people, which may differ between findings about one source; may hold text that a sender or reporter chose.
     pub name: String,
     /// Number of hosts.
     pub hosts: u64,

@@ -226,7 +226,7 @@ impl Findings {
         let view = view::DomainView::new(observed, known);
         let mut found = Self {
             period: observed.period(),
-            domains: vec![observed.summary()],
+            domains: vec![DomainSummary { period: observed.period(), ..observed.summary() }],
             findings: assemble::findings(&view),
             expired: view.expired.into_iter().cloned().collect(),
         };
@@ -290,6 +290,8 @@ fn both(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
 pub struct DomainSummary {
     /// The Organizational Domain of the policy domains.
     pub domain: String,
+    /// The time that its reports cover, as [`Findings::period`].
+    pub period: Option<(i64, i64)>,
     /// Messages in its records.
     pub messages: u64,
     /// Messages that passed DMARC.

@@ -422,6 +422,7 @@ impl Observed {
         let reporters: HashSet<u32> = self.reports.iter().map(|report| report.reporter).collect();
         DomainSummary {
             domain: self.name.clone(),
+            period: None,
             messages: all.dmarc_pass.saturating_add(all.dmarc_fail),
             dmarc_pass: all.dmarc_pass,
             dmarc_fail: all.dmarc_fail,

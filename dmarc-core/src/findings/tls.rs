@@ -127,6 +127,11 @@ impl<'o> GroupKey<'o> {
         organizational(self.policy_domain)
     }
 
+    /// See [`Source::key`].
+    fn text(self) -> String {
+        format!("tls:{}:{}:{}", self.policy_domain, self.mx, self.result)
+    }
+
     /// For people.
     fn name(self) -> String {
         let GroupKey { policy_domain, mx, result, .. } = self;
@@ -217,7 +222,7 @@ fn finding(key: GroupKey<'_>, observations: &[&TlsObservation], covered: Option<
         novelty: novelty(&by_day(believed.iter().copied()), covered),
         decision: None,
         domain: key.domain().to_owned(),
-        source: Source { name: key.name(), ..Source::default() },
+        source: Source { key: key.text(), name: key.name(), ..Source::default() },
         messages,
         dmarc_pass: 0,
         delivered,

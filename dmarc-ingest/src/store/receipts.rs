@@ -1,11 +1,14 @@
 //! What is known of each report without its rows.
 
+use dmarc_core::findings::newest_day;
+use dmarc_core::model::aggregate::DateRange;
 use dmarc_core::record::Trust;
 use rusqlite::Row;
 
 use super::error::DatasetError;
 use super::ledger::{ERASED, trust};
 use super::read::DatasetReader;
+use crate::collection::{NamedReport, origin};
 
 /// A report with a content, as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,15 +59,51 @@ impl DatasetReader {
         })
     }
 
-    /// The last second that any report is about, in seconds since the Unix epoch, UTC.
+    /// The TLS reports that count and are called `report_id` by their reporters.
     ///
     /// # Errors
     /// What the ledger says.
-    pub fn newest(&self) -> Result<Option<i64>, DatasetError> {
-        // An end may be the first second after the period.
-        let query = "SELECT max(max(begin, \"end\" - 1)) FROM reports WHERE active = 1 AND \"end\" <> 0";
-        self.ledger().read(|connection| connection.query_row(query, [], |row| row.get(0)))
+    pub fn tls_reports(&self, report_id: &str) -> Result<Vec<NamedReport>, DatasetError> {
+        let query = "SELECT reporter, report_id, policy_domain, begin, \"end\", trust, source, \
+                       coalesce((SELECT part FROM parts WHERE parts.report = reports.id AND parts.mail = mails.id \
+                         ORDER BY position LIMIT 1), '') \
+                     FROM reports JOIN mails ON mails.id = reports.mail \
+                     WHERE kind = 'tlsrpt' AND active = 1 AND report_id = ?";
+        let mut found = self.ledger().read(|connection| {
+            let mut statement = connection.prepare(query)?;
+            statement.query_map([report_id], named)?.collect::<Result<Vec<_>, _>>()
+        })?;
+        found.sort();
+        Ok(found)
     }
+
+    /// The newest day that the reports may be believed about, see [`newest_day`]: days since the Unix epoch, UTC. What a mail
+    /// says of a day after its arrival is not believed, where its source says when that was.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub fn newest_day(&self) -> Result<Option<i64>, DatasetError> {
+        let query = "SELECT DISTINCT reporter, begin, \"end\" FROM reports JOIN mails ON mails.id = reports.mail \
+                     WHERE active = 1 AND begin < coalesce(received, begin) + 86400";
+        self.ledger().read(|connection| {
+            let mut statement = connection.prepare(query)?;
+            let period = |row: &Row<'_>| Ok((row.get(0)?, DateRange::new(row.get(1)?, row.get(2)?)));
+            let said: Vec<(String, DateRange)> =
+                statement.query_map([], period)?.collect::<Result<_, _>>()?;
+            Ok(newest_day(said.iter().map(|(reporter, period)| (reporter.as_str(), *period))))
+        })
+    }
+}
+
+fn named(row: &Row<'_>) -> rusqlite::Result<NamedReport> {
+    Ok(NamedReport {
+        reporter: row.get(0)?,
+        report_id: row.get(1)?,
+        policy_domains: row.get(2)?,
+        period: (row.get(3)?, row.get(4)?),
+        trust: trust(&row.get::<_, String>(5)?),
+        origin: origin(&row.get::<_, String>(6)?, &row.get::<_, String>(7)?),
+    })
 }
 
 fn receipt(row: &Row<'_>) -> rusqlite::Result<ReportReceipt> {

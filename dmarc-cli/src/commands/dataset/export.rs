@@ -17,8 +17,8 @@ use crate::Output;
 use crate::commands::scope::Scope;
 use crate::commands::setup::Setup;
 use crate::error::{CommandError, Kind};
-use crate::render::intake::plural;
-use crate::render::rows::{FileFormat, RowFile, text};
+use crate::render::figures::plural;
+use crate::render::rows::{FileFormat, RowFile, text, unwritten};
 
 /// How often it is begun anew when files are replaced meanwhile.
 const TRIES: usize = 20;
@@ -62,7 +62,7 @@ impl Options {
     pub(super) fn run(&self, output: &mut Output<'_>) -> Result<(), CommandError> {
         let format = self.format()?;
         let reader = self.setup.reader(&self.setup.config()?)?;
-        let selection = self.scope.selection(|| Ok(reader.newest()?), output)?;
+        let selection = self.scope.selection(|| Ok(reader.newest_day()?), output)?;
         let rows = if self.to.as_os_str() == "-" {
             let mut file = tempfile::tempfile().map_err(CommandError::output)?;
             let rows = self.write(format, &reader, &selection, &mut file)?;
@@ -181,13 +181,4 @@ fn begin(batch: &RecordBatch, kind: &str, row: usize) -> Option<i64> {
         let times = batch.column_by_name(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
         times.is_valid(row).then(|| times.value(row).div_euclid(1_000_000))
     })
-}
-
-fn unwritten(error: ArrowError) -> CommandError {
-    match error {
-        ArrowError::IoError(_, error) => CommandError::output(error),
-        error => {
-            CommandError::new(Kind::Unreachable, anyhow::Error::new(error).context("cannot write the rows"))
-        }
-    }
 }

@@ -2,32 +2,29 @@
 
 use dmarc_core::findings::Class;
 
-pub(super) use crate::render::figures::day as day_of;
-use crate::render::figures::grouped;
+use crate::render::figures;
+pub(super) use crate::render::figures::{day as day_of, tenths};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
 /// `48210` as `48 210`, with a space that breaks no line.
 pub(super) fn number(n: u64) -> String {
-    grouped(n).replace(' ', "\u{202f}")
+    unbroken(&figures::grouped(n))
+}
+
+fn unbroken(figure: &str) -> String {
+    figure.replace(' ', "\u{202f}")
 }
 
 /// A number of things: `1 report`, `2 reports`.
 pub(super) fn counted(n: u64, thing: &str) -> String {
-    format!("{} {thing}{}", number(n), if n == 1 { "" } else { "s" })
-}
-
-/// A share in tenths of a percent, cut and not rounded; `None` of nothing.
-pub(super) fn tenths(part: u64, whole: u64) -> Option<u64> {
-    let tenths = (u128::from(part) * 1_000).checked_div(u128::from(whole))?;
-    u64::try_from(tenths).ok()
+    figures::counted(n, thing).replace(&figures::grouped(n), &number(n))
 }
 
 /// A share as `97.4 %`.
 pub(super) fn percent(part: u64, whole: u64) -> String {
-    tenths(part, whole)
-        .map_or_else(|| "–".to_owned(), |tenths| format!("{}.{}\u{202f}%", tenths / 10, tenths % 10))
+    unbroken(&figures::share(part, whole, "–"))
 }
 
 /// A day that is counted in days since the Unix epoch.

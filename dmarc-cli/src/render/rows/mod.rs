@@ -5,6 +5,7 @@
 //! | Parquet | as it came | as they are |
 //! | Arrow IPC file | as it came | as they are |
 //! | CSV | as [`answer`](super::answer) writes it: no formula, one line a row | JSON |
+//! | NDJSON | the same, escaped where a terminal could be harmed | arrays and objects |
 
 mod cells;
 mod plain;
@@ -19,10 +20,13 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use serde::{Serialize, Serializer};
 
 pub(crate) use cells::text;
 
 use super::answer::csv;
+use super::json;
+use crate::error::{CommandError, Kind};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,6 +37,8 @@ pub(crate) enum FileFormat {
     Csv,
     /// Arrow IPC file
     Arrow,
+    /// JSON, one object a row
+    Ndjson,
 }
 
 impl FileFormat {
@@ -42,6 +48,7 @@ impl FileFormat {
             "parquet" => Some(Self::Parquet),
             "csv" => Some(Self::Csv),
             "arrow" => Some(Self::Arrow),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
             _ => None,
         }
     }
@@ -55,7 +62,8 @@ pub(crate) struct RowFile<'a> {
 
 enum Writer<'a> {
     Parquet(Box<ArrowWriter<&'a File>>),
-    Csv(Box<::csv::Writer<&'a File>>),
+    Csv(Box<::csv::Writer<Box<dyn io::Write + 'a>>>),
+    Ndjson(Box<dyn io::Write + 'a>),
     Arrow(Box<arrow_ipc::writer::FileWriter<io::BufWriter<&'a File>>>),
 }
 
@@ -68,18 +76,27 @@ impl<'a> RowFile<'a> {
                 Arc::clone(schema),
                 Some(properties(schema)?),
             )?)),
-            FileFormat::Csv => {
-                let mut writer = csv::writer(file);
-                let names = schema.fields().iter().map(|field| field.name());
-                writer.write_record(names).map_err(csv_error)?;
-                Writer::Csv(Box::new(writer))
-            }
+            FileFormat::Csv => return Self::csv(schema, Box::new(file)),
+            FileFormat::Ndjson => return Ok(Self::ndjson(schema, Box::new(io::BufWriter::new(file)))),
             FileFormat::Arrow => Writer::Arrow(Box::new(arrow_ipc::writer::FileWriter::try_new(
                 io::BufWriter::new(file),
                 &plain::schema(schema),
             )?)),
         };
         Ok(Self { schema: Arc::clone(schema), writer })
+    }
+
+    /// Begins CSV, which needs no file.
+    pub(crate) fn csv(schema: &SchemaRef, out: Box<dyn io::Write + 'a>) -> Result<Self, ArrowError> {
+        let mut writer = csv::writer(out);
+        let names = schema.fields().iter().map(|field| field.name());
+        writer.write_record(names).map_err(csv_error)?;
+        Ok(Self { schema: Arc::clone(schema), writer: Writer::Csv(Box::new(writer)) })
+    }
+
+    /// Begins NDJSON, which needs no file.
+    pub(crate) fn ndjson(schema: &SchemaRef, out: Box<dyn io::Write + 'a>) -> Self {
+        Self { schema: Arc::clone(schema), writer: Writer::Ndjson(out) }
     }
 
     /// Adds rows. A column that they do not have is null.
@@ -92,6 +109,9 @@ impl<'a> RowFile<'a> {
                 let cells = batch.columns().iter().map(|column| csv::field(&cells::cell(column, row)));
                 writer.write_record(cells).map_err(csv_error)
             }),
+            Writer::Ndjson(out) => {
+                (0..batch.num_rows()).try_for_each(|row| Ok(json::to_line(out, &Row(&batch, row))?))
+            }
         }
     }
 
@@ -100,9 +120,22 @@ impl<'a> RowFile<'a> {
         match self.writer {
             Writer::Parquet(writer) => drop(writer.close()?),
             Writer::Csv(mut writer) => writer.flush()?,
+            Writer::Ndjson(mut out) => out.flush()?,
             Writer::Arrow(mut writer) => writer.finish()?,
         }
         Ok(())
+    }
+}
+
+/// A row, as an object.
+struct Row<'b>(&'b RecordBatch, usize);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(batch, row) = self;
+        let schema = batch.schema_ref();
+        let cells = batch.columns().iter().map(|column| cells::cell(column, *row).value());
+        serializer.collect_map(schema.fields().iter().map(|field| field.name()).zip(cells))
     }
 }
 
@@ -129,4 +162,14 @@ fn complete(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Arro
 fn csv_error(error: ::csv::Error) -> ArrowError {
     let error = io::Error::from(error);
     ArrowError::IoError(error.to_string(), error)
+}
+
+/// What it means for a run that rows cannot be written.
+pub(crate) fn unwritten(error: ArrowError) -> CommandError {
+    match error {
+        ArrowError::IoError(_, error) => CommandError::output(error),
+        error => {
+            CommandError::new(Kind::Unreachable, anyhow::Error::new(error).context("cannot write the rows"))
+        }
+    }
 }
