@@ -44,7 +44,9 @@ impl Signals {
             }
         });
         for _ in 0..TRIES {
-            if std::fs::remove_dir_all(folder).is_ok() || !folder.exists() {
+            // What matters is whether it is gone.
+            drop(std::fs::remove_dir_all(folder));
+            if !folder.exists() {
                 break;
             }
         }
