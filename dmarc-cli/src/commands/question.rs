@@ -89,8 +89,7 @@ impl Question {
         } else {
             let signals = Signals::hear().map_err(unwritable)?;
             let folder = tempfile::Builder::new().prefix("dmarc-").tempdir().map_err(unwritable)?;
-            signals.remove(folder.path());
-            (self.take_in(&folder, &mut trouble)?, Some(folder))
+            (self.take_in(&folder, signals, &mut trouble)?, Some(folder))
         };
         // What was refused is said first, so that the answer is what stays on the screen.
         let ended = trouble.finish(output.err);
@@ -107,10 +106,17 @@ impl Question {
     }
 
     /// Takes what was named into a dataset of its own. Nothing is asked of the network, so no signature is checked.
-    fn take_in(&self, folder: &TempDir, trouble: &mut Trouble) -> Result<DatasetReader, CommandError> {
+    fn take_in(
+        &self,
+        folder: &TempDir,
+        signals: Signals,
+        trouble: &mut Trouble,
+    ) -> Result<DatasetReader, CommandError> {
         let config = self.asked.setup.named_config()?;
         let settings = Settings { limits: limits(), owner: config.owner, resolver: None, acknowledge: false };
         let dataset = Mutex::new(Dataset::open(folder.path())?);
+        // Only now: what is still being made could be made again after it was removed.
+        signals.remove(folder.path());
         let mut source = Paths::new(&self.asked.paths, &settings.limits, Config::default().limits.batch());
         let mut intake = Intake::default();
         let taken = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));

@@ -1,7 +1,7 @@
 //! What happens where a run is told to stop that keeps something in a folder of its own.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,11 +32,11 @@ impl Signals {
     /// Ends the run as the signal would, but removes `folder` first: what reports say is left to nobody.
     pub(super) fn remove(self, folder: &Path) {
         let folder = folder.to_owned();
-        std::thread::spawn(move || self.wait(folder));
+        std::thread::spawn(move || self.wait(&folder));
     }
 
-    #[expect(clippy::exit, reason = "the rest of the run may be anywhere, and hears nothing")]
-    fn wait(mut self, folder: PathBuf) {
+    /// The rest of the run may be anywhere, and hears nothing: this ends it.
+    fn wait(mut self, folder: &Path) {
         let number = self.runtime.block_on(async {
             tokio::select! {
                 _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
@@ -44,7 +44,9 @@ impl Signals {
             }
         });
         for _ in 0..TRIES {
-            if std::fs::remove_dir_all(&folder).is_ok() || !folder.exists() {
+            // What matters is whether it is gone.
+            drop(std::fs::remove_dir_all(folder));
+            if !folder.exists() {
                 break;
             }
         }

@@ -91,15 +91,12 @@ impl<'a> Flat<'a> {
 
     fn add_mail(&mut self, mail: MailOutcome) -> Result<(), ArrowError> {
         for outcome in mail.outcomes {
-            match outcome.found {
-                Found::Report(parsed) => match parsed.report {
-                    Report::Aggregate(report) => {
-                        let origin = format!("{} {}", mail.source, outcome.part).trim_end().to_owned();
-                        self.add_report(*report, origin, mail.message.as_ref())?;
-                    }
-                    _ => self.others += 1,
-                },
-                _ => {}
+            let Found::Report(parsed) = outcome.found else { continue };
+            if let Report::Aggregate(report) = parsed.report {
+                let origin = format!("{} {}", mail.source, outcome.part).trim_end().to_owned();
+                self.add_report(*report, origin, mail.message.as_ref())?;
+            } else {
+                self.others += 1;
             }
         }
         Ok(())
