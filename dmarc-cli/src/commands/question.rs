@@ -1,8 +1,8 @@
 //! What all questions have in common: what they are asked of, which part of it counts, and how the answer is written.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use dmarc_core::record::Selection;
 use dmarc_ingest::source::Paths;
@@ -55,8 +55,6 @@ pub(crate) struct Question {
 pub(crate) struct Subject {
     pub(crate) reader: DatasetReader,
     pub(crate) selection: Selection,
-    /// The folder of mail that was taken in for this question alone; removed at the end.
-    _folder: Option<TempDir>,
 }
 
 impl Question {
@@ -83,19 +81,44 @@ impl Question {
         output: &mut Output<'_>,
         ask: impl FnOnce(&Subject) -> Result<Answer, CommandError>,
     ) -> Result<(), CommandError> {
+        if self.asked.paths.is_empty() {
+            let reader = self.asked.setup.reader(&self.asked.setup.config()?)?;
+            return self.answer_from(reader, output, ask);
+        }
+        let signals = Signals::hear().map_err(unwritable)?;
+        let folder = tempfile::Builder::new().prefix("dmarc-").tempdir().map_err(unwritable)?;
+        let dataset = Arc::new(Mutex::new(Dataset::open(folder.path())?));
+        // Only now: what is still being made could be made again after it was removed.
+        signals.remove(folder.path(), Arc::clone(&dataset));
+        let answered = self.answer_from_paths(&folder, &dataset, output, ask);
+        // Where a signal ends the run, this waits for that end: files that are gone are no error of ours.
+        drop(dataset.lock());
+        answered
+    }
+
+    fn answer_from_paths(
+        &self,
+        folder: &TempDir,
+        dataset: &Mutex<Dataset>,
+        output: &mut Output<'_>,
+        ask: impl FnOnce(&Subject) -> Result<Answer, CommandError>,
+    ) -> Result<(), CommandError> {
         let mut trouble = Trouble::default();
-        let (reader, folder) = if self.asked.paths.is_empty() {
-            (self.asked.setup.reader(&self.asked.setup.config()?)?, None)
-        } else {
-            let signals = Signals::hear().map_err(unwritable)?;
-            let folder = tempfile::Builder::new().prefix("dmarc-").tempdir().map_err(unwritable)?;
-            (self.take_in(&folder, signals, &mut trouble)?, Some(folder))
-        };
+        self.take_in(dataset, &mut trouble)?;
         // What was refused is said first, so that the answer is what stays on the screen.
         let ended = trouble.finish(output.err);
-        let selection = self.asked.scope.selection(|| Ok(reader.newest_day()?), output)?;
-        self.write(ask(&Subject { reader, selection, _folder: folder })?, output)?;
+        self.answer_from(DatasetReader::open(folder.path())?, output, ask)?;
         ended
+    }
+
+    fn answer_from(
+        &self,
+        reader: DatasetReader,
+        output: &mut Output<'_>,
+        ask: impl FnOnce(&Subject) -> Result<Answer, CommandError>,
+    ) -> Result<(), CommandError> {
+        let selection = self.asked.scope.selection(|| Ok(reader.newest_day()?), output)?;
+        self.write(ask(&Subject { reader, selection })?, output)
     }
 
     fn write(&self, mut answer: Answer, output: &mut Output<'_>) -> Result<(), CommandError> {
@@ -106,26 +129,18 @@ impl Question {
     }
 
     /// Takes what was named into a dataset of its own. Nothing is asked of the network, so no signature is checked.
-    fn take_in(
-        &self,
-        folder: &TempDir,
-        signals: Signals,
-        trouble: &mut Trouble,
-    ) -> Result<DatasetReader, CommandError> {
+    fn take_in(&self, dataset: &Mutex<Dataset>, trouble: &mut Trouble) -> Result<(), CommandError> {
         let config = self.asked.setup.named_config()?;
         let settings = Settings { limits: limits(), owner: config.owner, resolver: None, acknowledge: false };
-        let dataset = Mutex::new(Dataset::open(folder.path())?);
-        // Only now: what is still being made could be made again after it was removed.
-        signals.remove(folder.path());
         let mut source = Paths::new(&self.asked.paths, &settings.limits, Config::default().limits.batch());
         let mut intake = Intake::default();
-        let taken = ingest(&mut source, &dataset, &settings, &mut intake, &AtomicBool::new(false));
+        let taken = ingest(&mut source, dataset, &settings, &mut intake, &AtomicBool::new(false));
         taken.map_err(|error| match error {
             IngestError::Dataset(error) => error.into(),
             error => CommandError::new(Kind::Unreachable, error),
         })?;
         *trouble = intake.into_trouble();
-        Ok(DatasetReader::open(folder.path())?)
+        Ok(())
     }
 }
 
