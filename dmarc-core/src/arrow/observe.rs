@@ -160,12 +160,11 @@ impl<'a> Rows<'a> {
                 host.begin(observed.host(self.ip(row)?));
             }
             host.row = Some(row);
-            let stream = match host.stream_like(row, self) {
-                Some(stream) => stream,
-                None => {
-                    let cause = causes.number(row, self, observed)?;
-                    host.add(row, observed.stream(host.number, cause))
-                }
+            let stream = if let Some(stream) = host.stream_like(row, self) {
+                stream
+            } else {
+                let cause = causes.number(row, self, observed)?;
+                host.add(row, observed.stream(host.number, cause))
             };
             observed.count(stream, self.counted(row, report)?);
         }

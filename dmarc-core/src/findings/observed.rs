@@ -199,6 +199,9 @@ impl Row {
     }
 }
 
+/// A day since the Unix epoch, UTC, and messages of it.
+type DayMessages = (i64, u64);
+
 /// All records of a stream. Most streams of a large domain are of one record: that needs no memory elsewhere.
 #[derive(Debug)]
 struct StreamData {
@@ -212,7 +215,7 @@ struct StreamData {
     begin: i64,
     end: i64,
     /// Messages by day, sorted; only of periods that could be.
-    days: SmallVec<[(i64, u64); 1]>,
+    days: SmallVec<[DayMessages; 1]>,
     /// First and last day of the other periods.
     implausible: Option<(i64, i64)>,
     /// Of `texts`, in no order.
@@ -520,7 +523,9 @@ impl Observed {
                 *known = (*known).max((id, policy));
             }
         }
-        last.into_values().for_each(|(_, policy)| votes.entry(policy).or_default().0 += 1);
+        for (_, policy) in last.into_values() {
+            votes.entry(policy).or_default().0 += 1;
+        }
         let most = votes.into_iter().max_by_key(|(policy, votes)| (*votes, Reverse(strength(policy))));
         most.map_or("", |(policy, _)| policy)
     }
@@ -672,7 +677,7 @@ impl<'o> Stream<'o> {
     }
 
     /// Messages by day; of periods that are believed only.
-    pub(super) fn by_day(&self) -> &'o [(i64, u64)] {
+    pub(super) fn by_day(&self) -> &'o [DayMessages] {
         self.days().0
     }
 
@@ -685,7 +690,7 @@ impl<'o> Stream<'o> {
     }
 
     /// Messages by day: until the newest day, and later.
-    fn days(&self) -> (&'o [(i64, u64)], &'o [(i64, u64)]) {
+    fn days(&self) -> (&'o [DayMessages], &'o [DayMessages]) {
         let days = &self.data.days;
         days.split_at(days.partition_point(|(day, _)| *day <= self.newest))
     }
