@@ -10,13 +10,14 @@ mod peers;
 mod table;
 mod totals;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use dmarc_core::Limits;
 
-use crate::items::Size;
+use crate::items::{Item, Size};
 use crate::measure::Effort;
 
 /// Measures ours and its peers, and prints a table and ratios.
@@ -31,6 +32,12 @@ struct Arguments {
     /// Also read a mail of 10,000,000 records and print its peak memory; takes half a minute more.
     #[arg(long)]
     huge: bool,
+    /// Write what is read into this folder, a file each, and measure nothing.
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// Have one reader read one item so many times, and measure nothing: for a profiler.
+    #[arg(long, num_args = 3, value_names = ["ITEM", "READER", "TIMES"])]
+    repeat: Option<Vec<String>>,
 }
 
 fn main() -> Result<()> {
@@ -49,6 +56,12 @@ fn main() -> Result<()> {
         )
     };
     let items = items::all(size)?;
+    if let Some(folder) = &arguments.write {
+        return write(&items, folder);
+    }
+    if let Some([item, reader, times]) = arguments.repeat.as_deref() {
+        return repeat(&items, item, reader, times.parse()?);
+    }
     let mut measured = items.iter().map(measure::check).collect::<Result<Vec<_>>>()?;
     measure::run(&items, &mut measured, effort);
     print!("{}\n{}", table::table(&items, &measured), table::ratios(&items, &measured));
@@ -58,6 +71,28 @@ fn main() -> Result<()> {
     }
     if arguments.huge {
         print_peak(100_000, 100, &unlimited())?;
+    }
+    Ok(())
+}
+
+/// Has one reader read one item again and again.
+fn repeat(items: &[Item], item: &str, reader: &str, times: u32) -> Result<()> {
+    let item = items.iter().find(|other| other.name == item).context("no such item")?;
+    let reader = item.readers.iter().find(|other| other.name == reader).context("no such reader")?;
+    for _ in 0..times {
+        measure::read(item, *reader)?;
+    }
+    Ok(())
+}
+
+/// Writes every input to `folder`: mails as `.eml`, and text as what it is.
+fn write(items: &[Item], folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for item in items {
+        for (n, input) in item.inputs.iter().enumerate() {
+            let name = format!("{}-{n}.{}", item.name.replace(' ', "-"), input.extension());
+            std::fs::write(folder.join(name), &input.bytes)?;
+        }
     }
     Ok(())
 }

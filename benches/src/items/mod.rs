@@ -38,6 +38,17 @@ pub(crate) struct Input {
     pub kind: Kind,
 }
 
+impl Input {
+    /// What a file of it is called behind the dot.
+    pub(crate) fn extension(&self) -> &'static str {
+        match self.bytes.first() {
+            Some(b'<') => "xml",
+            Some(b'{') => "json",
+            _ => "eml",
+        }
+    }
+}
+
 /// What a payload or mail holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
