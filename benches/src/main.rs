@@ -35,13 +35,18 @@ struct Arguments {
     /// Write what is read into this folder, a file each, and measure nothing.
     #[arg(long)]
     write: Option<PathBuf>,
-    /// Have one reader read one item so many times, and measure nothing: for a profiler.
+    /// Have one reader read one item so many times, say what the last one allocates, and time nothing: for a profiler. With
+    /// `--smoke` only small items are there.
     #[arg(long, num_args = 3, value_names = ["ITEM", "READER", "TIMES"])]
     repeat: Option<Vec<String>>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some([item, reader, times]) = arguments.repeat.as_deref() {
+        let size = if arguments.smoke { Size::Made } else { Size::Whole };
+        return repeat(&items::all(size)?, item, reader, times.parse()?);
+    }
     let (size, effort) = if arguments.smoke {
         (Size::Tiny, Effort { sample: Duration::ZERO, budget: Duration::ZERO, rounds: 1 })
     } else if arguments.quick {
@@ -58,9 +63,6 @@ fn main() -> Result<()> {
     let items = items::all(size)?;
     if let Some(folder) = &arguments.write {
         return write(&items, folder);
-    }
-    if let Some([item, reader, times]) = arguments.repeat.as_deref() {
-        return repeat(&items, item, reader, times.parse()?);
     }
     let mut measured = items.iter().map(measure::check).collect::<Result<Vec<_>>>()?;
     measure::run(&items, &mut measured, effort);
@@ -79,9 +81,13 @@ fn main() -> Result<()> {
 fn repeat(items: &[Item], item: &str, reader: &str, times: u32) -> Result<()> {
     let item = items.iter().find(|other| other.name == item).context("no such item")?;
     let reader = item.readers.iter().find(|other| other.name == reader).context("no such reader")?;
+    let mut allocations = 0;
     for _ in 0..times {
-        measure::read(item, *reader)?;
+        let mut read = Ok(());
+        allocations = allocation_counter::measure(|| read = measure::read(item, *reader)).count_total;
+        read?;
     }
+    println!("allocations {allocations}");
     Ok(())
 }
 
