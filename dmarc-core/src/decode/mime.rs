@@ -62,7 +62,7 @@ const FEEDBACK: &str = "message/feedback-report";
 /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if there are too many parts, if they are nested too deep, or if
 /// a MIME field is too long.
 pub(super) fn leaves<'a>(
-    message: (Fields<'a>, &'a [u8]),
+    message: &(Fields<'a>, &'a [u8]),
     parts: &mut u64,
     limits: &Limits,
 ) -> Result<Vec<Leaf<'a>>> {
@@ -106,18 +106,18 @@ enum Role<'a> {
 }
 
 impl<'a> Entity<'a> {
-    fn root(message: (Fields<'a>, &'a [u8]), number: String, depth: u32, limits: &Limits) -> Result<Self> {
+    fn root(message: &(Fields<'a>, &'a [u8]), number: String, depth: u32, limits: &Limits) -> Result<Self> {
         Ok(Self { is_message: true, ..Self::part(message, number, depth, limits)? })
     }
 
     fn part(
-        (fields, body): (Fields<'a>, &'a [u8]),
+        (fields, body): &(Fields<'a>, &'a [u8]),
         number: String,
         depth: u32,
         limits: &Limits,
     ) -> Result<Self> {
-        let header = PartHeader::new(&fields, limits)?;
-        Ok(Self { number, is_message: false, depth, header, body, role: Role::Plain })
+        let header = PartHeader::new(fields, limits)?;
+        Ok(Self { number, is_message: false, depth, header, body: *body, role: Role::Plain })
     }
 
     fn into_leaf(self) -> Leaf<'a> {
@@ -144,7 +144,7 @@ impl<'a> Entity<'a> {
             let mut children = Vec::with_capacity(bodies.len());
             for (index, body) in bodies.into_iter().enumerate() {
                 let mut child = Self::part(
-                    Fields::split(body),
+                    &Fields::split(body),
                     child_number(&self.number, index + 1),
                     self.depth + 1,
                     limits,
@@ -161,7 +161,7 @@ impl<'a> Entity<'a> {
         if is_included && self.header.transfer == Transfer::Identity {
             *parts = parts.saturating_add(1);
             Limits::check("parts", *parts, limits.parts)?;
-            return Ok(vec![Self::root(message(self.body), self.number.clone(), self.depth + 1, limits)?]);
+            return Ok(vec![Self::root(&message(self.body), self.number.clone(), self.depth + 1, limits)?]);
         }
         Ok(Vec::new())
     }
@@ -305,7 +305,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn list(message: &str) -> Vec<(String, String)> {
-        leaves(super::message(message.as_bytes()), &mut 0, &Limits::default())
+        leaves(&super::message(message.as_bytes()), &mut 0, &Limits::default())
             .unwrap()
             .into_iter()
             .map(|leaf| (leaf.number.clone(), String::from_utf8_lossy(&leaf.body()).into_owned()))
@@ -341,7 +341,7 @@ mod tests {
     }
 
     fn included(message: &str) -> Vec<(bool, Option<String>)> {
-        leaves(super::message(message.as_bytes()), &mut 0, &Limits::default())
+        leaves(&super::message(message.as_bytes()), &mut 0, &Limits::default())
             .unwrap()
             .iter()
             .map(|leaf| {
@@ -386,10 +386,10 @@ mod tests {
         let level = |n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n");
         let message: Vec<String> = (0..10_000).map(level).collect();
         let message = message.concat();
-        let error = leaves(super::message(message.as_bytes()), &mut 0, &Limits::default()).unwrap_err();
+        let error = leaves(&super::message(message.as_bytes()), &mut 0, &Limits::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "depth", max: 32 });
         let messages = "Content-Type: message/rfc822\n\n".repeat(10_000);
-        assert!(leaves(super::message(messages.as_bytes()), &mut 0, &Limits::default()).is_err());
+        assert!(leaves(&super::message(messages.as_bytes()), &mut 0, &Limits::default()).is_err());
     }
 
     #[test]
@@ -397,12 +397,12 @@ mod tests {
         let message =
             |parts| format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\n\nx\n".repeat(parts));
         assert_eq!(
-            leaves(super::message(message(256).as_bytes()), &mut 0, &Limits::default()).unwrap().len(),
+            leaves(&super::message(message(256).as_bytes()), &mut 0, &Limits::default()).unwrap().len(),
             256
         );
         for parts in [257, 100_000] {
             let error =
-                leaves(super::message(message(parts).as_bytes()), &mut 0, &Limits::default()).unwrap_err();
+                leaves(&super::message(message(parts).as_bytes()), &mut 0, &Limits::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "parts", max: 256 });
         }
     }

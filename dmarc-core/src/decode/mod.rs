@@ -79,7 +79,7 @@ pub(crate) fn payloads(
         return None;
     };
     let info = info::message_info(&message.0, limits);
-    Walk { message: Some(&info), ..walk }.message(&item, message);
+    Walk { message: Some(&info), ..walk }.message(&item, &message);
     Some(info)
 }
 
@@ -163,7 +163,7 @@ impl Walk<'_> {
                 let inside = Item { label: item.label.clone(), ..item.inside() };
                 self.content(&inside, &transfer::base64(bytes));
             }
-            _ => self.message(&item.inside(), mime::message(bytes)),
+            _ => self.message(&item.inside(), &mime::message(bytes)),
         }
     }
 
@@ -262,7 +262,7 @@ impl Walk<'_> {
         }
     }
 
-    fn message(&mut self, item: &Item<'_>, message: (Fields<'_>, &[u8])) {
+    fn message(&mut self, item: &Item<'_>, message: &(Fields<'_>, &[u8])) {
         let leaves = match mime::leaves(message, &mut self.parts, self.limits) {
             Ok(leaves) => leaves,
             Err(error) => return self.refuse(item, error),
