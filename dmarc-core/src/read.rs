@@ -17,6 +17,8 @@ use crate::quirk::Quirks;
 
 /// Text of JSON and fields that counts as one element, in bytes.
 const ELEMENT_BYTES: u64 = 16;
+/// The most XML that is held at once where its records are not larger, in bytes.
+const WINDOW: usize = 64 << 10;
 /// The `Feedback-Type` of a failure report (RFC 6591, Section 3.1).
 const AUTH_FAILURE: &str = "auth-failure";
 
@@ -154,13 +156,13 @@ pub fn stream(input: &[u8], limits: &Limits, visitor: &mut dyn Visitor) -> Optio
 fn find(piece: Piece<'_>, limits: &mut Limits, visitor: &mut dyn Visitor) -> Vec<Found> {
     let Piece { content, quirks, included, .. } = piece;
     let text = match content {
-        Ok(Text::Xml(source)) => return aggregate_reports(source, quirks, limits, visitor),
+        Ok(Text::Xml { source, size }) => return aggregate_reports(source, size, quirks, limits, visitor),
         Ok(Text::Whole(text)) => text,
         Err(error) => return vec![Found::Refused(error)],
     };
     let format = Format::of(&text);
     if format == Some(Format::Aggregate) {
-        return aggregate_reports(&mut text.as_bytes(), quirks, limits, visitor);
+        return aggregate_reports(&mut text.as_bytes(), Some(text.len()), quirks, limits, visitor);
     }
     limits.elements = limits.elements.saturating_sub(text.len() as u64 / ELEMENT_BYTES);
     let quirks = &*quirks.borrow();
@@ -186,11 +188,14 @@ fn find(piece: Piece<'_>, limits: &mut Limits, visitor: &mut dyn Visitor) -> Vec
 /// Reads the aggregate reports of an XML text; nothing if it is another kind of document.
 fn aggregate_reports(
     source: &mut dyn Read,
+    size: Option<usize>,
     decoding: &RefCell<Quirks>,
     limits: &mut Limits,
     visitor: &mut dyn Visitor,
 ) -> Vec<Found> {
-    let mut stream = Stream::new(&mut *source, limits);
+    // One byte more, so that the first window is known to be the last.
+    let window = size.map_or(WINDOW, |size| size.saturating_add(1).min(WINDOW));
+    let mut stream = Stream::with_window(&mut *source, limits, window);
     let mut results = Vec::new();
     while let Some(result) =
         stream.next_report_while(|head, record| visitor.record(results.len(), head, record))

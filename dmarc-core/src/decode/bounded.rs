@@ -11,8 +11,11 @@ use crate::limits::Limits;
 
 /// Output below which the ratio is not looked at, in bytes.
 const RATIO_FROM: u64 = 1 << 20;
-/// What is read at once, in bytes.
+/// What is read at once at most, in bytes.
 pub(super) const STEP: usize = 32 << 10;
+/// What is read first, in bytes; then twice as much each time. Room must be cleared before it is filled, which would cost more
+/// than all else for a payload as small as most are.
+pub(super) const FIRST: usize = 1 << 10;
 
 /// A reader that inflates.
 pub(super) trait Inflate: Read {
@@ -102,7 +105,8 @@ pub(super) fn collect(
     loop {
         Limits::check("held_bytes", held.len() as u64, max)
             .map_err(|_| Error::limit("held_bytes", limits.held_bytes))?;
-        if fill(source, &mut held, STEP)? == 0 {
+        let step = held.len().clamp(FIRST, STEP);
+        if fill(source, &mut held, step)? == 0 {
             return Ok(held);
         }
     }
@@ -113,7 +117,14 @@ pub(super) fn collect(
 /// # Errors
 /// What the source gives.
 pub(crate) fn drain(source: &mut dyn Read) -> Result<()> {
-    io::copy(source, &mut io::sink()).map(|_| ()).map_err(Error::of_read)
+    let mut piece = [0; FIRST];
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(Error::of_read(error)),
+            _ => {}
+        }
+    }
 }
 
 /// Reads up to `max` bytes behind `held` and tells how many; 0 at the end.
@@ -168,7 +179,8 @@ mod tests {
 
     fn inflate(input: &[u8], budget: &Budget, limits: &Limits) -> Result<Vec<u8>> {
         let quirks = RefCell::default();
-        let mut bounded = Bounded::new(Members::new(input, &quirks), budget);
+        let mut stream = flate2::Decompress::new(false);
+        let mut bounded = Bounded::new(Members::new(input, &mut stream, &quirks), budget);
         collect(&mut bounded, Vec::new(), limits.held_bytes, limits)
     }
 

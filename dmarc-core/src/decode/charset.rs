@@ -123,6 +123,8 @@ pub(super) struct Decoded<'q, R> {
     decoder: Decoder,
     input: Vec<u8>,
     at: usize,
+    /// What is received next, in bytes.
+    step: usize,
     /// Decoded bytes that did not fit where they were to go.
     aside: VecDeque<u8>,
     is_last: bool,
@@ -146,6 +148,7 @@ impl<'q, R: Read> Decoded<'q, R> {
             decoder: encoding.new_decoder_without_bom_handling(),
             input: Vec::new(),
             at: 0,
+            step: bounded::FIRST,
             aside: VecDeque::new(),
             is_last: false,
             is_done: false,
@@ -158,7 +161,8 @@ impl<'q, R: Read> Decoded<'q, R> {
     fn receive(&mut self) -> Result<()> {
         self.input.clear();
         self.at = 0;
-        self.is_last = bounded::fill(&mut self.source, &mut self.input, bounded::STEP)? == 0;
+        self.is_last = bounded::fill(&mut self.source, &mut self.input, self.step)? == 0;
+        self.step = (2 * self.step).min(bounded::STEP);
         if self.encoding != UTF_8 && !(self.encoding.is_ascii_compatible() && is_plain_ascii(&self.input)) {
             self.note_once(QuirkCode::Charset);
         }

@@ -11,55 +11,162 @@ use super::transfer::Transfer;
 use crate::error::Result;
 use crate::limits::Limits;
 
-/// The fields of a header block, as received.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a>(&'a [u8]);
+/// Fields of a header block that count towards its being that of a message.
+const LOOKED_AT: usize = 200;
+
+/// A field that somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    From,
+    Date,
+    MessageId,
+    AuthenticationResults,
+    TlsReportDomain,
+    ContentType,
+    ContentDisposition,
+    ContentTransferEncoding,
+    FeedbackType,
+}
+
+/// The names that are known: whether somebody asks for them, and whether a message is told by them.
+const KNOWN: [(&[u8], Option<Name>, bool); 19] = [
+    (b"From", Some(Name::From), true),
+    (b"To", None, true),
+    (b"Received", None, true),
+    (b"Return-Path", None, true),
+    (b"DKIM-Signature", None, true),
+    (b"MIME-Version", None, true),
+    (b"Content-Type", Some(Name::ContentType), true),
+    (b"Content-Transfer-Encoding", Some(Name::ContentTransferEncoding), true),
+    (b"Content-Disposition", Some(Name::ContentDisposition), true),
+    (b"Subject", None, true),
+    (b"Date", Some(Name::Date), true),
+    (b"Message-ID", Some(Name::MessageId), true),
+    (b"Delivered-To", None, true),
+    (b"Reply-To", None, true),
+    (b"Sender", None, true),
+    (b"X-Original-To", None, true),
+    (b"Authentication-Results", Some(Name::AuthenticationResults), true),
+    (b"TLS-Report-Domain", Some(Name::TlsReportDomain), false),
+    (b"Feedback-Type", Some(Name::FeedbackType), false),
+];
+
+/// The fields of a header block, as received; found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fields<'a> {
+    head: &'a [u8],
+    /// The field of each [`Name`].
+    asked: [Asked<'a>; 9],
+    /// How many were met.
+    count: usize,
+    /// How many of those that are looked at are such that a message has.
+    usual: usize,
+    /// Whether one of those that are looked at says that this is a feedback report.
+    is_feedback: bool,
+}
+
+/// All fields of one name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked<'a> {
+    /// The first value.
+    first: Option<&'a [u8]>,
+    /// Where the first begins and the last ends.
+    from: usize,
+    to: usize,
+}
 
 impl<'a> Fields<'a> {
     /// Splits `entity` into header block and body. A line that is neither field nor continuation begins the body, as
     /// an empty line does.
     pub(super) fn split(entity: &'a [u8]) -> (Self, &'a [u8]) {
-        let mut at = 0;
+        let mut fields = Self::default();
+        let (mut field, mut at, mut blank) = (0, 0, 0);
         while let Some(line) = entity.get(at..).and_then(first_line) {
-            if line.trim_ascii().is_empty()
-                && !(at > 0 && starts_folded(line) && next_is_folded(entity, at + line.len()))
-            {
-                let (head, rest) = entity.split_at(at);
-                return (Self(head), rest.get(line.len()..).unwrap_or_default());
-            }
-            if field_name(line).is_none() && !(at > 0 && starts_folded(line)) {
+            if at > 0 && starts_folded(line) {
+                if is_blank(line) && !next_is_folded(entity, at + line.len()) {
+                    blank = line.len();
+                    break;
+                }
+            } else if colon(line).is_some() {
+                fields.add(entity, field, at);
+                field = at;
+            } else {
+                blank = if is_blank(line) { line.len() } else { 0 };
                 break;
             }
             at += line.len();
         }
-        let (head, body) = entity.split_at(at.min(entity.len()));
-        (Self(head), body)
-    }
-
-    /// Every field: its name, and its value with its line ends.
-    pub(super) fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let mut end = first_line(rest)?.len();
-            while let Some(line) = rest.get(end..).and_then(first_line).filter(|line| starts_folded(line)) {
-                end += line.len();
-            }
-            let (field, behind) = rest.split_at(end);
-            rest = behind;
-            let colon = memchr::memchr(b':', field).unwrap_or(field.len());
-            Some((field.get(..colon)?.trim_ascii_end(), field.get(colon + 1..).unwrap_or_default()))
-        })
+        fields.add(entity, field, at);
+        fields.head = entity.get(..at).unwrap_or_default();
+        (fields, entity.get(at + blank..).unwrap_or_default())
     }
 
     /// Every value of the field `name`.
-    pub(super) fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    pub(super) fn all(&self, name: Name) -> impl Iterator<Item = &'a [u8]> {
+        let Asked { from, to, .. } = self.of(name);
+        let fields = each(self.head.get(from..to).unwrap_or_default());
+        fields.filter(move |field| known(field).is_some_and(|(_, found, _)| found == Some(name))).map(value)
     }
 
     /// The first value of the field `name`.
-    pub(super) fn first(self, name: &str) -> Option<&'a [u8]> {
-        self.all(name).next()
+    pub(super) fn first(&self, name: Name) -> Option<&'a [u8]> {
+        self.of(name).first
     }
+
+    /// Whether these are such as a message has.
+    pub(super) fn are_of_message(&self) -> bool {
+        self.usual >= 2 && self.first(Name::FeedbackType).is_none()
+    }
+
+    /// Whether these are such as a feedback report has.
+    pub(super) fn are_of_feedback(&self) -> bool {
+        self.is_feedback
+    }
+
+    fn of(&self, name: Name) -> Asked<'a> {
+        self.asked.get(name as usize).copied().unwrap_or_default()
+    }
+
+    /// Adds the field that stands from `start` to `end`.
+    fn add(&mut self, entity: &'a [u8], start: usize, end: usize) {
+        let Some(field) = entity.get(start..end).filter(|field| !field.is_empty()) else { return };
+        self.count += 1;
+        let Some((_, name, is_usual)) = known(field) else { return };
+        let is_looked_at = self.count <= LOOKED_AT;
+        self.usual += usize::from(is_looked_at && is_usual);
+        let Some(name) = name else { return };
+        self.is_feedback |= is_looked_at && name == Name::FeedbackType;
+        if let Some(asked) = self.asked.get_mut(name as usize) {
+            if asked.first.is_none() {
+                (asked.first, asked.from) = (Some(value(field)), start);
+            }
+            asked.to = end;
+        }
+    }
+}
+
+/// The fields of a header block or a piece of one, each with its line ends.
+fn each(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let mut end = first_line(rest)?.len();
+        while let Some(line) = rest.get(end..).and_then(first_line).filter(|line| starts_folded(line)) {
+            end += line.len();
+        }
+        let (field, behind) = rest.split_at(end);
+        rest = behind;
+        Some(field)
+    })
+}
+
+/// What is known of the name of `field`.
+fn known(field: &[u8]) -> Option<(&'static [u8], Option<Name>, bool)> {
+    let name = field_name(field)?;
+    KNOWN.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name)).copied()
+}
+
+/// The value of `field`, with its line ends.
+fn value(field: &[u8]) -> &[u8] {
+    colon(field).and_then(|colon| field.get(colon + 1..)).unwrap_or_default()
 }
 
 /// What the header of a part says of its body.
@@ -80,20 +187,20 @@ impl PartHeader {
     ///
     /// # Errors
     /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if one of them is longer than a text may be.
-    pub(super) fn new(fields: Fields<'_>, limits: &Limits) -> Result<Self> {
+    pub(super) fn new(fields: &Fields<'_>, limits: &Limits) -> Result<Self> {
         let mut header = Self::default();
-        if let Some(value) = bounded(fields.first("content-type"), limits)? {
+        if let Some(value) = bounded(fields.first(Name::ContentType), limits)? {
             header.read_type(value);
         }
-        if let Some(value) = bounded(fields.first("content-disposition"), limits)?
+        if let Some(value) = bounded(fields.first(Name::ContentDisposition), limits)?
             && let HeaderValue::ContentType(disposition) =
                 MessageStream::new(&terminated(value)).parse_content_type()
             && let Some(name) = disposition.attribute("filename").or_else(|| disposition.attribute("name"))
         {
             header.file_name = super::name::clean(name);
         }
-        if let Some(value) = bounded(fields.first("content-transfer-encoding"), limits)? {
-            header.transfer = Transfer::new(&String::from_utf8_lossy(value));
+        if let Some(value) = bounded(fields.first(Name::ContentTransferEncoding), limits)? {
+            header.transfer = Transfer::new(&text(value));
         }
         Ok(header)
     }
@@ -104,8 +211,8 @@ impl PartHeader {
             return;
         };
         let attribute = |name| content.attribute(name).map(str::to_owned);
-        self.media =
-            format!("{}/{}", content.ctype(), content.subtype().unwrap_or_default()).to_ascii_lowercase();
+        self.media = [content.ctype(), content.subtype().unwrap_or_default()].join("/");
+        self.media.make_ascii_lowercase();
         self.charset = attribute("charset");
         self.boundary = attribute("boundary").filter(|boundary| !boundary.is_empty());
         self.report_type = attribute("report-type");
@@ -119,6 +226,14 @@ fn bounded<'a>(value: Option<&'a [u8]>, limits: &Limits) -> Result<Option<&'a [u
     Ok(value)
 }
 
+/// `value` as text, of which what is not UTF-8 is replaced.
+pub(super) fn text(value: &[u8]) -> Cow<'_, str> {
+    match simdutf8::basic::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value),
+    }
+}
+
 /// `value` with the line end that `mail-parser` takes for the end of a field.
 pub(super) fn terminated(value: &[u8]) -> Cow<'_, [u8]> {
     if value.ends_with(b"\n") { Cow::Borrowed(value) } else { Cow::Owned([value, b"\r\n"].concat()) }
@@ -126,10 +241,17 @@ pub(super) fn terminated(value: &[u8]) -> Cow<'_, [u8]> {
 
 /// The name of the field that `line` begins.
 pub(super) fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let name = line.get(..memchr::memchr(b':', line.get(..100).unwrap_or(line))?)?.trim_ascii_end();
+    line.get(..colon(line)?).map(<[u8]>::trim_ascii_end)
+}
+
+/// Where the name of the field that `line` begins ends with its colon.
+fn colon(line: &[u8]) -> Option<usize> {
     // RFC 5322 allows any printable character, but then the first line of a JSON or XML body would be a field.
     let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (!name.is_empty() && name.iter().all(is_name)).then_some(name)
+    let head = line.get(..100).unwrap_or(line);
+    let name = head.iter().position(|b| !is_name(b)).filter(|name| *name > 0)?;
+    let space = head.get(name..)?.iter().position(|b| !b.is_ascii_whitespace())?;
+    (head.get(name + space) == Some(&b':')).then_some(name + space)
 }
 
 /// The first line of `bytes` with its line end; `None` if nothing is left.
@@ -138,16 +260,17 @@ pub(super) fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..end).filter(|line| !line.is_empty())
 }
 
+fn is_blank(line: &[u8]) -> bool {
+    line.trim_ascii().is_empty()
+}
+
 fn starts_folded(line: &[u8]) -> bool {
     matches!(line.first(), Some(b' ' | b'\t'))
 }
 
 /// Whether a line of white space inside a folded value goes on: some mailers fold into empty lines.
 fn next_is_folded(entity: &[u8], at: usize) -> bool {
-    entity
-        .get(at..)
-        .and_then(first_line)
-        .is_some_and(|line| starts_folded(line) && !line.trim_ascii().is_empty())
+    entity.get(at..).and_then(first_line).is_some_and(|line| starts_folded(line) && !is_blank(line))
 }
 
 #[cfg(test)]
@@ -155,7 +278,7 @@ mod tests {
     use super::*;
 
     fn header(text: &str) -> PartHeader {
-        PartHeader::new(Fields::split(text.as_bytes()).0, &Limits::default()).unwrap()
+        PartHeader::new(&Fields::split(text.as_bytes()).0, &Limits::default()).unwrap()
     }
 
     #[test]
@@ -163,8 +286,8 @@ mod tests {
         for text in ["A: 1\r\nB: 2\r\n 3\r\n\r\nbody", "A: 1\nB: 2\n 3\n\nbody", "A: 1\nB: 2\n 3\nbody"] {
             let (fields, body) = Fields::split(text.as_bytes());
             assert_eq!(body, b"body");
-            assert_eq!(fields.iter().count(), 2);
-            assert_eq!(fields.first("b").unwrap().trim_ascii_end().last(), Some(&b'3'));
+            assert_eq!(fields.count, 2);
+            assert_eq!(each(fields.head).last().map(value).unwrap().trim_ascii_end().last(), Some(&b'3'));
         }
         assert_eq!(Fields::split(b"\r\nbody").1, b"body");
         assert_eq!(Fields::split(b"A: 1").1, b"");
@@ -197,6 +320,27 @@ mod tests {
     #[test]
     fn refuses_a_mime_field_longer_than_a_text() {
         let text = format!("Content-Type: text/xml; name={}\n\n", "a".repeat(70_000));
-        assert!(PartHeader::new(Fields::split(text.as_bytes()).0, &Limits::default()).is_err());
+        assert!(PartHeader::new(&Fields::split(text.as_bytes()).0, &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn finds_every_field_of_a_name_and_the_end_of_its_value() {
+        let text = b"From: a\nX: From\nfrom : b\n c\n \n d\nDate:\nFROM:e\n \nFrom: body\n";
+        let (fields, body) = Fields::split(text);
+        assert_eq!(fields.all(Name::From).collect::<Vec<_>>(), [&b" a\n"[..], b" b\n c\n \n d\n", b"e\n"]);
+        assert_eq!((fields.first(Name::Date), fields.first(Name::ContentType)), (Some(&b"\n"[..]), None));
+        assert_eq!((fields.count, body), (5, &b"From: body\n"[..]));
+        assert!(fields.are_of_message() && !fields.are_of_feedback());
+    }
+
+    #[test]
+    fn tells_a_name_by_its_colon_within_a_hundred_bytes() {
+        let name = "a".repeat(99);
+        assert_eq!(field_name(format!("{name}:").as_bytes()), Some(name.as_bytes()));
+        assert_eq!(field_name(format!("{name} :").as_bytes()), None);
+        assert_eq!(field_name(b"A.b-c_1 \t: x"), Some(&b"A.b-c_1"[..]));
+        for line in [&b""[..], b":", b" A: x", b"A b: x", b"<a:b>", b"A\n"] {
+            assert_eq!(field_name(line), None, "{line:?}");
+        }
     }
 }

@@ -3,12 +3,12 @@
 //! Bytes behind the last valid member are tolerated. A member that is damaged or cut short makes the whole file an
 //! error: part of a report would give wrong counts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::bounded::{self, Inflate, STEP};
+use super::bounded::{self, FIRST, Inflate, STEP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::quirk::{QuirkCode, Quirks};
 
@@ -24,6 +24,19 @@ const COMMENT: u8 = 16;
 const HEADER: usize = 128 << 10;
 const TRAILER: usize = 8;
 
+thread_local! {
+    /// What inflates, kept from file to file: to make it anew costs more than a usual file.
+    static INFLATER: Cell<Option<Decompress>> = const { Cell::new(None) };
+}
+
+/// Calls `inflate` with something that inflates, in whatever state it was left: [`Members`] resets it before each member.
+pub(super) fn with_inflater(inflate: impl FnOnce(&mut Decompress)) {
+    // Another one is made while this one is in use, for a gzip file in a gzip file.
+    let mut stream = INFLATER.take().unwrap_or_else(|| Decompress::new(false));
+    inflate(&mut stream);
+    INFLATER.set(Some(stream));
+}
+
 /// What the members of a file hold, one behind the other.
 ///
 /// Reading gives an [`Error`] of kind [`ErrorKind::Decompress`] if a member is damaged or cut short; what came before is
@@ -33,10 +46,12 @@ pub(super) struct Members<'q, R> {
     /// Received bytes, used up to `at`.
     input: Vec<u8>,
     at: usize,
+    /// What is received next, in bytes.
+    step: usize,
     is_last: bool,
     /// Compressed bytes received before those of `input`.
     before: u64,
-    stream: Decompress,
+    stream: &'q mut Decompress,
     crc: Crc,
     place: Place,
     /// Bytes met behind the last member.
@@ -56,14 +71,15 @@ enum Place {
 }
 
 impl<'q, R: Read> Members<'q, R> {
-    pub(super) fn new(source: R, quirks: &'q RefCell<Quirks>) -> Self {
+    pub(super) fn new(source: R, stream: &'q mut Decompress, quirks: &'q RefCell<Quirks>) -> Self {
         Self {
             source,
             input: Vec::new(),
             at: 0,
+            step: FIRST,
             is_last: false,
             before: 0,
-            stream: Decompress::new(false),
+            stream,
             crc: Crc::new(),
             place: Place::FirstHeader,
             trailing: 0,
@@ -80,7 +96,8 @@ impl<'q, R: Read> Members<'q, R> {
         self.before += self.at as u64;
         self.input.drain(..self.at);
         self.at = 0;
-        self.is_last = bounded::fill(&mut self.source, &mut self.input, STEP)? == 0;
+        self.is_last = bounded::fill(&mut self.source, &mut self.input, self.step)? == 0;
+        self.step = (2 * self.step).min(STEP);
         Ok(())
     }
 
@@ -247,7 +264,8 @@ mod tests {
     /// What the members hold, and how many bytes stand behind them.
     fn run(input: &[u8]) -> (Result<Vec<u8>>, u64) {
         let (limits, quirks) = (Limits::default(), RefCell::default());
-        let mut members = Members::new(input, &quirks);
+        let mut stream = Decompress::new(false);
+        let mut members = Members::new(input, &mut stream, &quirks);
         let bytes = bounded::collect(&mut members, Vec::new(), limits.held_bytes, &limits);
         (bytes, members.trailing)
     }
@@ -293,7 +311,8 @@ mod tests {
     fn gives_the_same_however_small_the_pieces() {
         let whole = [gzip(b"first "), gzip(&[b'x'; 5_000]), b"behind".to_vec()].concat();
         let quirks = RefCell::default();
-        let mut members = Members::new(whole.as_slice(), &quirks);
+        let mut stream = Decompress::new(false);
+        let mut members = Members::new(whole.as_slice(), &mut stream, &quirks);
         let mut pieces = Vec::new();
         let mut piece = [0; 3];
         while let Ok(read @ 1..) = members.read(&mut piece) {
@@ -301,5 +320,25 @@ mod tests {
         }
         assert_eq!(pieces, run(&whole).0.unwrap());
         assert_eq!(members.trailing, 6);
+    }
+
+    #[test]
+    fn inflates_the_same_whatever_was_inflated_before() {
+        let text: Vec<u8> =
+            (0_u32..40_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 28) as u8 + b'a').collect();
+        let whole = gzip(&text);
+        let files = (0..whole.len()).step_by(97).flat_map(|at| {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            [damaged, whole[..at].to_vec(), whole.clone(), gzip(b"short")]
+        });
+        let (limits, quirks) = (Limits::default(), RefCell::default());
+        for file in files {
+            with_inflater(|stream| {
+                let mut members = Members::new(file.as_slice(), stream, &quirks);
+                let bytes = bounded::collect(&mut members, Vec::new(), limits.held_bytes, &limits);
+                assert_eq!(bytes.map_err(|e| e.kind()), run(&file).0.map_err(|e| e.kind()));
+            });
+        }
     }
 }

@@ -3,7 +3,7 @@
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 
-use super::fields::{Fields, terminated};
+use super::fields::{self, Fields, Name, terminated};
 use crate::domain::Domain;
 use crate::limits::Limits;
 
@@ -23,15 +23,14 @@ pub struct MessageInfo {
     pub tls_report_domain: Option<String>,
 }
 
-/// Reads the header of `message`; a field that cannot be read is left out.
-pub(super) fn message_info(message: &[u8], limits: &Limits) -> MessageInfo {
-    let (fields, _) = Fields::split(message);
+/// Reads the header of a message; a field that cannot be read is left out.
+pub(super) fn message_info(fields: &Fields<'_>, limits: &Limits) -> MessageInfo {
     MessageInfo {
         from_domain: from_domain(fields, limits),
-        date: readable(fields.first("date"), limits).and_then(date),
-        message_id: readable(fields.first("message-id"), limits).and_then(message_id),
-        authentication_results: fields.all("authentication-results").map(unfold).collect(),
-        tls_report_domain: readable(fields.first("tls-report-domain"), limits).and_then(host_name),
+        date: readable(fields.first(Name::Date), limits).and_then(date),
+        message_id: readable(fields.first(Name::MessageId), limits).and_then(message_id),
+        authentication_results: fields.all(Name::AuthenticationResults).map(unfold).collect(),
+        tls_report_domain: readable(fields.first(Name::TlsReportDomain), limits).and_then(host_name),
     }
 }
 
@@ -41,9 +40,9 @@ fn host_name(value: &[u8]) -> Option<String> {
 }
 
 /// The domain of every address of every `From`, if it is one and the same.
-fn from_domain(fields: Fields<'_>, limits: &Limits) -> Option<String> {
+fn from_domain(fields: &Fields<'_>, limits: &Limits) -> Option<String> {
     let mut found = None;
-    for value in fields.all("from") {
+    for value in fields.all(Name::From) {
         let value = terminated(readable(Some(value), limits)?);
         let HeaderValue::Address(addresses) = MessageStream::new(&value).parse_address() else { return None };
         for address in addresses.iter() {
@@ -75,9 +74,11 @@ fn message_id(value: &[u8]) -> Option<String> {
 
 /// `value` without its line ends and the space around it.
 fn unfold(value: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(value).into_owned();
-    text.retain(|c| c != '\r' && c != '\n');
-    text.trim().to_owned()
+    let value = fields::text(value);
+    let mut text = String::with_capacity(value.len());
+    // A line end is neither kept nor made up: what stands before and behind it is joined.
+    value.trim().split(['\r', '\n']).for_each(|piece| text.push_str(piece));
+    text
 }
 
 /// `value` if it is not longer than a text may be.
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     fn info(header: &str) -> MessageInfo {
-        message_info(header.as_bytes(), &Limits::default())
+        message_info(&Fields::split(header.as_bytes()).0, &Limits::default())
     }
 
     #[test]

@@ -39,8 +39,7 @@ impl<'a> Leaf<'a> {
     /// The body, decoded in pieces, where it is the base64 of a gzip file.
     pub(super) fn gzip(&self) -> Option<Base64<'a>> {
         let head = self.body.get(..HEAD).unwrap_or(self.body);
-        let is_gzip =
-            self.header.transfer == Transfer::Base64 && transfer::base64(head).starts_with(gzip::MAGIC);
+        let is_gzip = self.header.transfer == Transfer::Base64 && transfer::begins_with(head, gzip::MAGIC);
         is_gzip.then(|| Base64::new(self.body))
     }
 
@@ -57,12 +56,16 @@ impl<'a> Leaf<'a> {
 
 const FEEDBACK: &str = "message/feedback-report";
 
-/// Lists the leaves of `message` in their order; `parts` counts those of the whole input.
+/// Lists the leaves of a message, given as header and body, in their order; `parts` counts those of the whole input.
 ///
 /// # Errors
 /// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) if there are too many parts, if they are nested too deep, or if
 /// a MIME field is too long.
-pub(super) fn leaves<'a>(message: &'a [u8], parts: &mut u64, limits: &Limits) -> Result<Vec<Leaf<'a>>> {
+pub(super) fn leaves<'a>(
+    message: &(Fields<'a>, &'a [u8]),
+    parts: &mut u64,
+    limits: &Limits,
+) -> Result<Vec<Leaf<'a>>> {
     let mut leaves = Vec::new();
     let mut stack = vec![Entity::root(message, String::new(), 0, limits)?];
     while let Some(entity) = stack.pop() {
@@ -103,17 +106,18 @@ enum Role<'a> {
 }
 
 impl<'a> Entity<'a> {
-    fn root(bytes: &'a [u8], number: String, depth: u32, limits: &Limits) -> Result<Self> {
-        let bytes = sniff::mail(bytes).unwrap_or(bytes);
-        let mut root = Self::part(bytes, number, depth, limits)?;
-        root.is_message = true;
-        Ok(root)
+    fn root(message: &(Fields<'a>, &'a [u8]), number: String, depth: u32, limits: &Limits) -> Result<Self> {
+        Ok(Self { is_message: true, ..Self::part(message, number, depth, limits)? })
     }
 
-    fn part(bytes: &'a [u8], number: String, depth: u32, limits: &Limits) -> Result<Self> {
-        let (fields, body) = Fields::split(bytes);
+    fn part(
+        (fields, body): &(Fields<'a>, &'a [u8]),
+        number: String,
+        depth: u32,
+        limits: &Limits,
+    ) -> Result<Self> {
         let header = PartHeader::new(fields, limits)?;
-        Ok(Self { number, is_message: false, depth, header, body, role: Role::Plain })
+        Ok(Self { number, is_message: false, depth, header, body: *body, role: Role::Plain })
     }
 
     fn into_leaf(self) -> Leaf<'a> {
@@ -139,8 +143,12 @@ impl<'a> Entity<'a> {
             Limits::check("parts", *parts, limits.parts)?;
             let mut children = Vec::with_capacity(bodies.len());
             for (index, body) in bodies.into_iter().enumerate() {
-                let mut child =
-                    Self::part(body, child_number(&self.number, index + 1), self.depth + 1, limits)?;
+                let mut child = Self::part(
+                    &Fields::split(body),
+                    child_number(&self.number, index + 1),
+                    self.depth + 1,
+                    limits,
+                )?;
                 if child.header.media.is_empty() && self.header.media == "multipart/digest" {
                     "message/rfc822".clone_into(&mut child.header.media);
                 }
@@ -153,7 +161,7 @@ impl<'a> Entity<'a> {
         if is_included && self.header.transfer == Transfer::Identity {
             *parts = parts.saturating_add(1);
             Limits::check("parts", *parts, limits.parts)?;
-            return Ok(vec![Self::root(self.body, self.number.clone(), self.depth + 1, limits)?]);
+            return Ok(vec![Self::root(&message(self.body), self.number.clone(), self.depth + 1, limits)?]);
         }
         Ok(Vec::new())
     }
@@ -172,6 +180,11 @@ impl<'a> Entity<'a> {
 
 fn child_number(parent: &str, index: usize) -> String {
     if parent.is_empty() { index.to_string() } else { format!("{parent}.{index}") }
+}
+
+/// Header and body of what is said to be a message.
+pub(super) fn message(bytes: &[u8]) -> (Fields<'_>, &[u8]) {
+    sniff::mail(bytes).unwrap_or_else(|| Fields::split(bytes))
 }
 
 /// Whether a part of this type is a message.
@@ -292,7 +305,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn list(message: &str) -> Vec<(String, String)> {
-        leaves(message.as_bytes(), &mut 0, &Limits::default())
+        leaves(&super::message(message.as_bytes()), &mut 0, &Limits::default())
             .unwrap()
             .into_iter()
             .map(|leaf| (leaf.number.clone(), String::from_utf8_lossy(&leaf.body()).into_owned()))
@@ -328,7 +341,7 @@ mod tests {
     }
 
     fn included(message: &str) -> Vec<(bool, Option<String>)> {
-        leaves(message.as_bytes(), &mut 0, &Limits::default())
+        leaves(&super::message(message.as_bytes()), &mut 0, &Limits::default())
             .unwrap()
             .iter()
             .map(|leaf| {
@@ -373,19 +386,23 @@ mod tests {
         let level = |n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n");
         let message: Vec<String> = (0..10_000).map(level).collect();
         let message = message.concat();
-        let error = leaves(message.as_bytes(), &mut 0, &Limits::default()).unwrap_err();
+        let error = leaves(&super::message(message.as_bytes()), &mut 0, &Limits::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "depth", max: 32 });
         let messages = "Content-Type: message/rfc822\n\n".repeat(10_000);
-        assert!(leaves(messages.as_bytes(), &mut 0, &Limits::default()).is_err());
+        assert!(leaves(&super::message(messages.as_bytes()), &mut 0, &Limits::default()).is_err());
     }
 
     #[test]
     fn refuses_one_part_more_than_the_limit() {
         let message =
             |parts| format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\n\nx\n".repeat(parts));
-        assert_eq!(leaves(message(256).as_bytes(), &mut 0, &Limits::default()).unwrap().len(), 256);
+        assert_eq!(
+            leaves(&super::message(message(256).as_bytes()), &mut 0, &Limits::default()).unwrap().len(),
+            256
+        );
         for parts in [257, 100_000] {
-            let error = leaves(message(parts).as_bytes(), &mut 0, &Limits::default()).unwrap_err();
+            let error =
+                leaves(&super::message(message(parts).as_bytes()), &mut 0, &Limits::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LimitExceeded { limit: "parts", max: 256 });
         }
     }

@@ -27,6 +27,7 @@ pub use self::info::MessageInfo;
 
 pub(crate) use self::bounded::drain;
 use self::bounded::{Bounded, Budget};
+use self::fields::Fields;
 use self::label::Label;
 use self::mime::Leaf;
 use self::sniff::Kind;
@@ -51,7 +52,12 @@ pub(crate) enum Text<'a> {
     /// Something other than XML.
     Whole(Cow<'a, str>),
     /// XML in UTF-8. It is not whole before its end was read: a container may turn out to be damaged.
-    Xml(&'a mut (dyn Read + 'a)),
+    Xml {
+        /// What gives it.
+        source: &'a mut (dyn Read + 'a),
+        /// About how much it gives, in bytes, where that is known.
+        size: Option<usize>,
+    },
 }
 
 /// Hands every text of `input` to `each`, in the order of the bytes, with what is known of the message, if it is one;
@@ -68,13 +74,12 @@ pub(crate) fn payloads(
         walk.refuse(&item, error);
         return None;
     }
-    if sniff::kind(input) != Kind::Mail {
+    let Some(message) = sniff::message(input) else {
         walk.content(&item, input);
         return None;
-    }
-    let message = sniff::mail(input).unwrap_or(input);
-    let info = info::message_info(message, limits);
-    Walk { message: Some(&info), ..walk }.message(&item, message);
+    };
+    let info = info::message_info(&message.0, limits);
+    Walk { message: Some(&info), ..walk }.message(&item, &message);
     Some(info)
 }
 
@@ -158,7 +163,7 @@ impl Walk<'_> {
                 let inside = Item { label: item.label.clone(), ..item.inside() };
                 self.content(&inside, &transfer::base64(bytes));
             }
-            _ => self.message(&item.inside(), bytes),
+            _ => self.message(&item.inside(), &mime::message(bytes)),
         }
     }
 
@@ -174,7 +179,7 @@ impl Walk<'_> {
     fn xml(&mut self, item: &Item<'_>, bytes: &[u8]) {
         let (encoding, bytes) = charset::detect(bytes, item.label.charset(), &item.quirks);
         let mut text = charset::Decoded::new(bytes, encoding, self.limits, &item.quirks);
-        self.give(item, Ok(Text::Xml(&mut text)));
+        self.give(item, Ok(Text::Xml { source: &mut text, size: Some(bytes.len()) }));
     }
 
     fn text(&mut self, item: &Item<'_>, bytes: &[u8]) {
@@ -191,13 +196,18 @@ impl Walk<'_> {
 
     fn try_inflated(&mut self, item: &Item<'_>, source: &mut dyn Read) -> Result<()> {
         let mut head = Vec::new();
-        while head.len() < HEAD && bounded::fill(source, &mut head, HEAD)? > 0 {}
+        let mut is_whole = false;
+        while head.len() < HEAD && !is_whole {
+            let step = head.len().clamp(bounded::FIRST, HEAD);
+            is_whole = bounded::fill(source, &mut head, step)? == 0;
+        }
         let kind = sniff::kind(&head);
         if kind == Kind::Xml && !charset::needs_whole(&head, item.label.charset()) {
             item.label.compare(kind, &mut item.quirks.borrow_mut());
             let (encoding, rest) = charset::detect(&head, item.label.charset(), &item.quirks);
             let mut text = charset::Decoded::new(rest.chain(source), encoding, self.limits, &item.quirks);
-            self.give(item, Ok(Text::Xml(&mut text)));
+            let size = is_whole.then_some(rest.len());
+            self.give(item, Ok(Text::Xml { source: &mut text, size }));
             return Ok(());
         }
         if kind == Kind::Unknown && !head.trim_ascii().is_empty() {
@@ -212,8 +222,10 @@ impl Walk<'_> {
 
     fn gzip(&mut self, item: &Item<'_>, source: impl Read) {
         let inside = item.inside();
-        let members = gzip::Members::new(source, &inside.quirks);
-        self.inflated(&inside, &mut Bounded::new(members, self.budget));
+        gzip::with_inflater(|stream| {
+            let members = gzip::Members::new(source, stream, &inside.quirks);
+            self.inflated(&inside, &mut Bounded::new(members, self.budget));
+        });
     }
 
     fn zip(&mut self, item: &Item<'_>, bytes: &[u8]) {
@@ -250,8 +262,8 @@ impl Walk<'_> {
         }
     }
 
-    fn message(&mut self, item: &Item<'_>, bytes: &[u8]) {
-        let leaves = match mime::leaves(bytes, &mut self.parts, self.limits) {
+    fn message(&mut self, item: &Item<'_>, message: &(Fields<'_>, &[u8])) {
+        let leaves = match mime::leaves(message, &mut self.parts, self.limits) {
             Ok(leaves) => leaves,
             Err(error) => return self.refuse(item, error),
         };

@@ -23,31 +23,8 @@ pub(super) enum Kind {
     Unknown,
 }
 
-/// Fields of which a message has at least two.
-const MAIL_FIELDS: [&[u8]; 17] = [
-    b"From",
-    b"To",
-    b"Received",
-    b"Return-Path",
-    b"DKIM-Signature",
-    b"MIME-Version",
-    b"Content-Type",
-    b"Content-Transfer-Encoding",
-    b"Content-Disposition",
-    b"Subject",
-    b"Date",
-    b"Message-ID",
-    b"Delivered-To",
-    b"Reply-To",
-    b"Sender",
-    b"X-Original-To",
-    b"Authentication-Results",
-];
-
 /// Bytes of prose in which fields are looked for.
 const PROSE: usize = 4 << 10;
-/// Fields looked at to tell a message.
-const FIELDS: usize = 200;
 /// Bytes of text looked at to tell base64; a multiple of 4.
 const BASE64_HEAD: usize = 64;
 
@@ -84,24 +61,26 @@ pub(super) fn kind(bytes: &[u8]) -> Kind {
     Kind::Unknown
 }
 
-/// The message in `bytes`, without what stands before its first field (byte-order mark, empty lines, the separator of
-/// a mailbox); `None` if there is no message.
-pub(super) fn mail(bytes: &[u8]) -> Option<&[u8]> {
+/// The message that `bytes` are, as [`mail`] gives it; `None` if they are anything else.
+pub(super) fn message(bytes: &[u8]) -> Option<(Fields<'_>, &[u8])> {
+    if is_archive(bytes) || markup(bytes).is_some() { None } else { mail(bytes) }
+}
+
+/// Header and body of the message in `bytes`, without what stands before its first field (byte-order mark, empty lines, the
+/// separator of a mailbox); `None` if there is no message.
+pub(super) fn mail(bytes: &[u8]) -> Option<(Fields<'_>, &[u8])> {
     let mut start = without_mark(bytes);
     if start.starts_with(b"From ") || start.starts_with(b">From ") {
         start = start.get(first_line(start)?.len()..)?;
     }
     field_name(first_line(start)?)?;
     // A header may be long, but what tells a message stands near its beginning or soon after.
-    let (fields, _) = Fields::split(start);
-    let known = fields.iter().take(FIELDS).filter(|(name, _)| is_mail_field(name)).take(2).count();
-    (known == 2 && fields.first("feedback-type").is_none()).then_some(start)
+    Some(Fields::split(start)).filter(|(fields, _)| fields.are_of_message())
 }
 
 /// Whether `bytes` begin with the fields of a feedback report.
 pub(super) fn is_feedback(bytes: &[u8]) -> bool {
-    let (fields, _) = Fields::split(without_mark(bytes));
-    fields.iter().take(FIELDS).any(|(name, _)| name.eq_ignore_ascii_case(b"feedback-type"))
+    Fields::split(without_mark(bytes)).0.are_of_feedback()
 }
 
 /// Whether three lines in a row near the beginning of a text are `Name: value`, as in a notice in prose.
@@ -117,10 +96,6 @@ fn has_fields(bytes: &[u8]) -> bool {
         row = if is_named(line.trim_ascii()) { row + 1 } else { 0 };
         row == 3
     })
-}
-
-fn is_mail_field(name: &[u8]) -> bool {
-    MAIL_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name))
 }
 
 /// Whether `bytes` are XML or JSON by their first character, in UTF-8 or UTF-16.

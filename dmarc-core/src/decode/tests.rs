@@ -97,7 +97,7 @@ fn whole(text: Result<Text<'_>>) -> Result<String> {
     let mut read = String::new();
     match text? {
         Text::Whole(text) => read = text.into_owned(),
-        Text::Xml(source) => {
+        Text::Xml { source, .. } => {
             source.take(100 << 20).read_to_string(&mut read).map_err(Error::of_read)?;
         }
     }

@@ -38,6 +38,13 @@ impl Transfer {
     }
 }
 
+/// Whether `text` is the base64 of something that begins with `magic`.
+pub(super) fn begins_with(text: &[u8], magic: &[u8]) -> bool {
+    let mut head = Vec::new();
+    Base64::new(text).decode(&mut head, magic.len());
+    head.starts_with(magic)
+}
+
 /// Decodes base64, see [`Base64`].
 pub(super) fn base64(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
@@ -68,9 +75,12 @@ impl<'a> Base64<'a> {
 
     /// Decodes until `out` has `wanted` bytes or the text ends.
     fn decode(&mut self, out: &mut Vec<u8>, wanted: usize) {
-        while out.len() < wanted
-            && let Some((byte, rest)) = self.rest.split_first()
-        {
+        out.reserve((self.rest.len() / 4 * 3 + 3).min(wanted.saturating_sub(out.len()).saturating_add(3)));
+        while out.len() < wanted {
+            if self.count == 0 {
+                self.whole_groups(out, wanted);
+            }
+            let Some((byte, rest)) = self.rest.split_first() else { break };
             self.rest = rest;
             if let Some(value) = sextet(*byte) {
                 self.bits = self.bits << 6 | u32::from(value);
@@ -90,6 +100,22 @@ impl<'a> Base64<'a> {
         }
         if self.rest.is_empty() {
             self.flush(out);
+        }
+    }
+
+    /// Decodes groups of four characters that have nothing between them.
+    fn whole_groups(&mut self, out: &mut Vec<u8>, wanted: usize) {
+        while out.len() < wanted
+            && let Some((&group, rest)) = self.rest.split_first_chunk::<4>()
+        {
+            let [a, b, c, d] = group.map(|byte| SEXTETS.get(usize::from(byte)).copied().unwrap_or(OTHER));
+            if (a | b | c | d) == OTHER {
+                return;
+            }
+            let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+            let [_, a, b, c] = bits.to_be_bytes();
+            out.extend_from_slice(&[a, b, c]);
+            self.rest = rest;
         }
     }
 
@@ -125,14 +151,25 @@ pub(super) fn is_base64(byte: u8) -> bool {
 }
 
 fn sextet(byte: u8) -> Option<u8> {
-    match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
+    SEXTETS.get(usize::from(byte)).copied().filter(|value| *value != OTHER)
+}
+
+/// What stands in [`SEXTETS`] for a character that is none of base64: all bits, so that it shows among any others.
+const OTHER: u8 = 0xff;
+
+/// The value of each character of base64 (RFC 2045, Section 6.8).
+static SEXTETS: [u8; 256] = sextets();
+
+#[expect(clippy::indexing_slicing, reason = "an index out of bounds would not compile")]
+const fn sextets() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [OTHER; 256];
+    let mut value = 0;
+    while value < 64 {
+        table[alphabet[value as usize] as usize] = value;
+        value += 1;
     }
+    table
 }
 
 /// Decodes quoted-printable; `=` that begins no escape is kept (RFC 2045, Section 6.7).
