@@ -33,6 +33,11 @@ impl<'a> Domain<'a> {
         }))
     }
 
+    /// Takes `name` as it is if it is a host name in normal form, as nearly all are; gives any other back.
+    pub(crate) fn from_plain_name(name: Cow<'a, str>) -> Result<Self, Cow<'a, str>> {
+        if is_plain_name(&name) { Ok(Self(name)) } else { Err(name) }
+    }
+
     /// A name that was in normal form when it was stored.
     #[cfg(feature = "arrow")]
     pub(crate) fn from_normal_form(name: impl Into<Cow<'a, str>>) -> Self {
@@ -115,6 +120,19 @@ pub(crate) fn is_host_name(name: &str) -> bool {
         })
 }
 
+/// Whether `name` is a host name and in normal form, in one pass over it.
+fn is_plain_name(name: &str) -> bool {
+    let mut label = 0;
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => label += 1,
+            b'.' if (1..=63).contains(&label) => label = 0,
+            _ => return false,
+        }
+    }
+    (1..=63).contains(&label) && name.len() <= 253
+}
+
 /// `text` without white space around it and dots at its end.
 fn bare(text: &str) -> &str {
     text.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace())
@@ -139,6 +157,12 @@ mod tests {
                 let twice = Domain::new(once.as_str());
                 prop_assert_eq!(once.as_str(), twice.as_str());
             }
+        }
+
+        #[test]
+        fn takes_as_it_is_what_has_nothing_to_be_changed(text in "[a-z0-9_.-]{0,12}|([a-zA-Z0-9_]{61,64}[.]?){1,5}|.{0,8}") {
+            let is_plain = is_normal(&text) && is_host_name(&text);
+            prop_assert_eq!(Domain::from_plain_name(Cow::Borrowed(&text)).is_ok(), is_plain);
         }
     }
 

@@ -73,6 +73,8 @@ pub(crate) fn owned_list(list: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
 /// A value of a vocabulary, for parsers that read any of them.
 pub(crate) trait Word<'a>: Sized {
     fn read(word: Cow<'a, str>) -> Self;
+    /// The known word that is written exactly so.
+    fn exact(word: &str) -> Option<Self>;
     fn word(&self) -> &str;
     fn is_known(&self) -> bool;
 }
@@ -121,6 +123,13 @@ macro_rules! vocabulary {
         impl<'a> $crate::model::Word<'a> for $name<'a> {
             fn read(word: std::borrow::Cow<'a, str>) -> Self {
                 Self::new(word)
+            }
+
+            fn exact(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
             }
 
             fn word(&self) -> &str {

@@ -227,7 +227,7 @@ impl Current {
                 Ok(Step::Extensions(list))
             }
             (true, _) => {
-                elements.xml.skip_unknown(&element)?;
+                elements.xml.skip_unknown()?;
                 Ok(Step::Passed)
             }
             (false, _) => {

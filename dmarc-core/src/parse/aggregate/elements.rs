@@ -56,7 +56,7 @@ impl<'t> Elements<'t, '_> {
                     self.push(&mut metadata.errors, error)?;
                 }
                 "generator" => once!(self, metadata.generator, Some(self.xml.text()?)),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         metadata.org_name = self.required(org_name, "report_metadata/org_name");
@@ -72,7 +72,7 @@ impl<'t> Elements<'t, '_> {
             match element.name {
                 "begin" => once!(self, begin, Some(self.seconds("begin")?)),
                 "end" => once!(self, end, Some(self.seconds("end")?)),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         let begin = begin.ok_or_else(|| self.missing("begin"))?;
@@ -111,7 +111,7 @@ impl<'t> Elements<'t, '_> {
                 "pct" => once!(self, policy.pct, Some(self.xml.text()?)),
                 "fo" => once!(self, policy.fo, Some(self.xml.text()?)),
                 "testing" | "t" => once!(self, policy.testing, self.xml.word()?),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         policy.domain = domain.filter(|domain| !domain.is_empty()).ok_or_else(|| self.missing("domain"))?;
@@ -131,7 +131,7 @@ impl<'t> Elements<'t, '_> {
                 (true, "identifiers" | "identities") => once!(self, identifiers, Some(self.identifiers()?)),
                 (true, "auth_results") => once!(self, auth_results, Some(self.auth_results()?)),
                 (true, "extensions" | "extension") => self.extensions(&mut extensions)?,
-                (true, _) => self.xml.skip_unknown(&element)?,
+                (true, _) => self.xml.skip_unknown()?,
                 (false, _) => self.extension(&element, &mut extensions)?,
             }
         }
@@ -150,7 +150,7 @@ impl<'t> Elements<'t, '_> {
                 "source_ip" => once!(self, source_ip, Some(self.xml.text()?)),
                 "count" => once!(self, count, Some(self.xml.text()?)),
                 "policy_evaluated" => once!(self, evaluated, Some(self.policy_evaluated()?)),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         let count = self.count(count.as_deref());
@@ -199,7 +199,7 @@ impl<'t> Elements<'t, '_> {
                         self.push(&mut evaluated.reasons, reason)?;
                     }
                 }
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         if evaluated.dkim.is_none() || evaluated.spf.is_none() || evaluated.disposition.is_none() {
@@ -223,7 +223,7 @@ impl<'t> Elements<'t, '_> {
                     match element.name {
                         "type" => once!(self, kind, self.xml.word()?),
                         "comment" => once!(self, comment, Some(self.lang_text(&element)?)),
-                        _ => self.xml.skip_unknown(&element)?,
+                        _ => self.xml.skip_unknown()?,
                     }
                 }
             }
@@ -249,7 +249,7 @@ impl<'t> Elements<'t, '_> {
                 "header_from" => once!(self, header_from, Some(self.domain()?)),
                 "envelope_from" => once!(self, identifiers.envelope_from, Some(self.domain()?)),
                 "envelope_to" => once!(self, identifiers.envelope_to, Some(self.domain()?)),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         if header_from.as_ref().is_none_or(Domain::is_empty) {
@@ -274,7 +274,7 @@ impl<'t> Elements<'t, '_> {
                         self.push(&mut results.spf, spf)?;
                     }
                 }
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         if results.dkim.len() > LISTED_SIGNATURES {
@@ -291,7 +291,7 @@ impl<'t> Elements<'t, '_> {
                 "selector" => once!(self, selector, Some(self.xml.text()?)),
                 "result" => once!(self, result, self.xml.word()?),
                 "human_result" => once!(self, human_result, Some(self.lang_text(&element)?)),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         if domain.is_none() && result.is_none() {
@@ -311,7 +311,7 @@ impl<'t> Elements<'t, '_> {
                 "scope" => once!(self, scope, self.xml.word()?),
                 "result" => once!(self, result, self.xml.word()?),
                 "human_result" => once!(self, human_result, Some(self.lang_text(&element)?)),
-                _ => self.xml.skip_unknown(&element)?,
+                _ => self.xml.skip_unknown()?,
             }
         }
         if domain.is_none() && result.is_none() {
@@ -341,7 +341,7 @@ impl<'t> Elements<'t, '_> {
         Limits::check("extensions", self.extensions, self.xml.state.limits.extensions)?;
         self.xml.state.count_copy();
         let namespace = self.xml.namespace(element).map(Cow::Owned);
-        let xml = Cow::Borrowed(self.xml.raw_element(element)?);
+        let xml = Cow::Borrowed(self.xml.raw_element()?);
         list.push(Extension { name: Cow::Borrowed(element.name), namespace, xml });
         Ok(())
     }
@@ -351,7 +351,10 @@ impl<'t> Elements<'t, '_> {
     }
 
     fn domain(&mut self) -> Result<Domain<'t>> {
-        let raw = self.xml.text()?;
+        let raw = match Domain::from_plain_name(self.xml.text()?) {
+            Ok(domain) => return Ok(domain),
+            Err(raw) => raw,
+        };
         let domain = Domain::new(raw.clone());
         if !domain.is_empty() && (!domain.is_host_name() || !domain.as_str().eq_ignore_ascii_case(&raw)) {
             self.xml.state.quirks.note(QuirkCode::OddDomain, raw);

@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod oracle;
 mod scan;
+mod word;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -106,7 +107,12 @@ pub(super) struct Element<'t> {
     pub(super) lang: Option<&'t str>,
     /// The declaration of its namespace, as an index of [`State::declarations`].
     declaration: Option<u32>,
-    start: usize,
+}
+
+/// A tag that is as plain as nearly all are.
+enum PlainTag<'t> {
+    Start(Element<'t>),
+    End,
 }
 
 /// What stands next inside an element.
@@ -147,7 +153,17 @@ pub(super) struct State {
     /// Names of the open elements inside the window, as ranges of it.
     path: Vec<Range<usize>>,
     declarations: Vec<Declaration>,
+    /// What elements without a prefix are: follows from `declarations` and `root`.
+    unprefixed: Namespace,
     root: Root,
+}
+
+/// What a name belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Namespace {
+    /// As an index of [`State::declarations`].
+    declaration: Option<u32>,
+    is_ours: bool,
 }
 
 /// A declared prefix.
@@ -189,6 +205,7 @@ impl State {
             outer: Vec::new(),
             path: Vec::new(),
             declarations: Vec::new(),
+            unprefixed: Namespace { declaration: None, is_ours: true },
             root: Root::default(),
         }
     }
@@ -204,7 +221,10 @@ impl State {
     pub(super) fn roll_back(&mut self, mark: Mark) {
         self.elements = mark.elements;
         self.is_end_due = mark.is_end_due;
-        self.declarations.truncate(mark.declarations);
+        if self.declarations.len() > mark.declarations {
+            self.declarations.truncate(mark.declarations);
+            self.resolve_unprefixed();
+        }
         self.path.clear();
         self.quirks.roll_back();
     }
@@ -246,14 +266,32 @@ impl State {
         let is_ours = self.root.namespace.as_deref() == Some(uri) || is_dmarc_namespace(uri);
         let (prefix, uri) = (prefix.to_owned(), uri.to_owned());
         self.declarations.push(Declaration { depth: self.depth(), prefix, uri, is_ours });
+        self.resolve_unprefixed();
     }
 
     /// Forgets the declarations of the elements that are closed.
+    #[inline]
     fn undeclare(&mut self) {
         let depth = self.depth();
-        while self.declarations.last().is_some_and(|declared| declared.depth > depth) {
-            self.declarations.pop();
+        let is_closed = |declared: &Declaration| declared.depth > depth;
+        if self.declarations.last().is_some_and(is_closed) {
+            while self.declarations.pop_if(|declared| is_closed(declared)).is_some() {}
+            self.resolve_unprefixed();
         }
+    }
+
+    fn resolve_unprefixed(&mut self) {
+        self.unprefixed = self.resolve("");
+    }
+
+    /// What names with `prefix` belong to here.
+    fn resolve(&self, prefix: &str) -> Namespace {
+        let declaration = self.declaration(prefix);
+        let is_ours = match self.declared(declaration) {
+            Some(declared) if !declared.uri.is_empty() => declared.is_ours,
+            _ => prefix.is_empty() || prefix == self.root.prefix,
+        };
+        Namespace { declaration, is_ours }
     }
 }
 
@@ -328,6 +366,15 @@ impl<'t, 's> Xml<'t, 's> {
 
     /// Reads up to the next child element, a text that is not white space, or the end of the current element.
     pub(super) fn next_node(&mut self) -> Result<Node<'t>> {
+        match self.plain_tag() {
+            Some(PlainTag::Start(element)) => Ok(Node::Child(element)),
+            Some(PlainTag::End) => Ok(Node::End),
+            None => self.any_node(),
+        }
+    }
+
+    /// Like [`next_node`](Self::next_node), whatever stands there.
+    fn any_node(&mut self) -> Result<Node<'t>> {
         self.note_case();
         loop {
             self.skip_space();
@@ -352,9 +399,19 @@ impl<'t, 's> Xml<'t, 's> {
     }
 
     /// Reads up to the next child element of the current one; `None` at its end. Text in between is passed over.
+    #[inline]
     pub(super) fn next_child(&mut self) -> Result<Option<Element<'t>>> {
+        match self.plain_tag() {
+            Some(PlainTag::Start(element)) => Ok(Some(element)),
+            Some(PlainTag::End) => Ok(None),
+            None => self.any_child(),
+        }
+    }
+
+    /// Like [`next_child`](Self::next_child), whatever stands there.
+    fn any_child(&mut self) -> Result<Option<Element<'t>>> {
         loop {
-            match self.next_node()? {
+            match self.any_node()? {
                 Node::Child(element) => return Ok(Some(element)),
                 Node::Text(_) => self.note_path(QuirkCode::StrayText),
                 Node::End => return Ok(None),
@@ -362,15 +419,94 @@ impl<'t, 's> Xml<'t, 's> {
         }
     }
 
+    /// Takes the tag behind white space if it is a start tag without attributes, with a name in small letters and no
+    /// prefix, or the end tag of the current element, and over no ceiling; leaves everything else as it is.
+    #[inline]
+    fn plain_tag(&mut self) -> Option<PlainTag<'t>> {
+        if self.is_odd_case || self.state.is_end_due {
+            return None;
+        }
+        let bytes = self.text.as_bytes();
+        let at = word::space_end(bytes, self.at);
+        match bytes.get(at..)? {
+            [b'<', b'/', ..] => {
+                self.at = self.end_tag_end(at)?;
+                self.leave();
+                Some(PlainTag::End)
+            }
+            [b'<', ..] => self.plain_start_tag(at + 1).map(PlainTag::Start),
+            _ => None,
+        }
+    }
+
+    /// Takes the start tag whose name begins at `start`, if it is plain.
+    #[inline]
+    fn plain_start_tag(&mut self, start: usize) -> Option<Element<'t>> {
+        let len = word::plain_name(self.text.as_bytes(), start)?;
+        let name = self.text.get(start..start + len)?;
+        if !self.has_room(len) {
+            return None;
+        }
+        self.state.elements += 1;
+        self.state.path.push(start..start + len);
+        self.at = start + len + 1;
+        let Namespace { declaration, is_ours } = self.state.unprefixed;
+        Some(Element { name, is_ours, lang: None, declaration })
+    }
+
+    /// Whether one more element with a name of `len` bytes is below all ceilings.
+    #[inline]
+    fn has_room(&self, len: usize) -> bool {
+        let limits = &self.state.limits;
+        self.state.work() < limits.elements
+            && (self.state.depth() as u64) < u64::from(limits.depth)
+            && len as u64 <= limits.name_bytes
+    }
+
+    /// Where the end tag at `at` ends, if it is that of the current element and has no white space in it.
+    #[inline]
+    fn end_tag_end(&self, at: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let name = bytes.get(self.state.path.last()?.clone())?;
+        let rest = bytes.get(at..)?.strip_prefix(b"</")?.strip_prefix(name)?;
+        (rest.first() == Some(&b'>')).then(|| at + name.len() + b"</>".len())
+    }
+
+    /// Takes in that an element ends inside the window.
+    #[inline]
+    fn leave(&mut self) {
+        self.state.path.pop();
+        self.state.undeclare();
+    }
+
+    /// Takes the rest of the current element, if that is nothing but text without references, control characters and
+    /// line ends, and over no ceiling; leaves everything else as it is.
+    #[inline]
+    fn plain_text(&mut self) -> Option<&'t str> {
+        if self.is_odd_case || self.state.is_end_due {
+            return None;
+        }
+        let len = word::plain_text(self.text.as_bytes(), self.at)?;
+        let text = self.text.get(self.at..self.at + len)?;
+        if len as u64 > self.state.limits.text_bytes {
+            return None;
+        }
+        self.at = self.end_tag_end(self.at + len)?;
+        self.leave();
+        Some(text)
+    }
+
     /// Reads the text of the current element to its end, as it is.
     pub(super) fn raw_text(&mut self) -> Result<Cow<'t, str>> {
-        self.note_case();
-        if let Some(text) = self.plain_text() {
-            self.at += text.len();
-            self.check("text_bytes", text.len(), self.state.limits.text_bytes)?;
-            self.pass_end_tag();
-            return Ok(self.without_controls(Cow::Borrowed(text)));
+        match self.plain_text() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.any_text(),
         }
+    }
+
+    /// Like [`raw_text`](Self::raw_text), whatever stands there.
+    fn any_text(&mut self) -> Result<Cow<'t, str>> {
+        self.note_case();
         let mut text = Cow::Borrowed("");
         loop {
             let start = self.at;
@@ -379,8 +515,8 @@ impl<'t, 's> Xml<'t, 's> {
                 Token::Reference(raw) => append(&mut text, self.reference(raw)),
                 Token::Literal(raw) => append(&mut text, self.literal(raw)),
                 Token::Start { name, attributes, .. } => {
-                    let element = self.open(name, attributes, start)?;
-                    self.skip_unknown(&element)?;
+                    self.open(name, attributes, start)?;
+                    self.skip_unknown()?;
                 }
                 Token::End(name) => {
                     self.close(name)?;
@@ -392,31 +528,12 @@ impl<'t, 's> Xml<'t, 's> {
         }
     }
 
-    /// The content of the current element if it holds nothing but text, as nearly all do, and is whole.
-    #[inline]
-    fn plain_text(&self) -> Option<&'t str> {
-        if self.state.is_end_due {
-            return None;
-        }
-        let rest = self.text.get(self.at..)?;
-        let name = self.text.as_bytes().get(self.state.path.last()?.clone())?;
-        let (text, tail) = rest.split_at_checked(memchr::memchr2(b'<', b'&', rest.as_bytes())?)?;
-        let behind = tail.as_bytes().strip_prefix(b"</")?.strip_prefix(name)?;
-        (behind.first() == Some(&b'>')).then_some(text)
-    }
-
-    /// Passes over the end tag of the current element, which stands here without white space in it.
-    #[inline]
-    fn pass_end_tag(&mut self) {
-        self.at += self.state.path.pop().map_or(0, |name| name.len()) + b"</>".len();
-        if !self.state.declarations.is_empty() {
-            self.state.undeclare();
-        }
-    }
-
     /// Reads the text of the current element to its end, without white space around it.
     pub(super) fn text(&mut self) -> Result<Cow<'t, str>> {
-        Ok(match self.raw_text()? {
+        if let Some(text) = self.plain_text() {
+            return Ok(Cow::Borrowed(trim(text)));
+        }
+        Ok(match self.any_text()? {
             Cow::Borrowed(text) => Cow::Borrowed(trim(text)),
             Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
             Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
@@ -426,6 +543,9 @@ impl<'t, 's> Xml<'t, 's> {
     /// Reads the current element as a word of a vocabulary; `None` if it is empty.
     pub(super) fn word<W: Word<'t>>(&mut self) -> Result<Option<W>> {
         let raw = self.raw_text()?;
+        if let Some(word) = W::exact(&raw) {
+            return Ok(Some(word));
+        }
         if trim(&raw).is_empty() {
             return Ok(None);
         }
@@ -439,12 +559,12 @@ impl<'t, 's> Xml<'t, 's> {
     }
 
     /// Sets the current element aside, which no dialect has here.
-    pub(super) fn skip_unknown(&mut self, element: &Element<'t>) -> Result<()> {
+    pub(super) fn skip_unknown(&mut self) -> Result<()> {
         let path = self.shown_path();
         self.state.quirks.note(QuirkCode::UnknownElement, &path);
         let kept = self.unknown.len() as u64 + 1;
         Limits::check("extensions", kept, self.state.limits.extensions)?;
-        let xml = Cow::Borrowed(self.raw_element(element)?);
+        let xml = Cow::Borrowed(self.raw_element()?);
         self.unknown.push(UnknownElement { path: Cow::Owned(path), xml });
         Ok(())
     }
@@ -455,10 +575,11 @@ impl<'t, 's> Xml<'t, 's> {
         self.skip()
     }
 
-    /// Reads the current element, of which `element` is the start, as it stands.
-    pub(super) fn raw_element(&mut self, element: &Element<'t>) -> Result<&'t str> {
+    /// Reads the current element as it stands, from its start tag on.
+    pub(super) fn raw_element(&mut self) -> Result<&'t str> {
+        let name = self.state.path.last().map_or(self.at, |name| name.start);
         self.skip()?;
-        let raw = self.text.get(element.start..self.at).unwrap_or_default();
+        let raw = self.text.get(name.saturating_sub(1)..self.at).unwrap_or_default();
         self.check("text_bytes", raw.len(), self.state.limits.text_bytes)?;
         Ok(raw)
     }
@@ -483,12 +604,7 @@ impl<'t, 's> Xml<'t, 's> {
     /// Passes over white space, which says nothing between elements.
     #[inline]
     fn skip_space(&mut self) {
-        let text = self.text.as_bytes();
-        let mut at = self.at;
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
-            at += 1;
-        }
-        self.at = at;
+        self.at = word::space_end(self.text.as_bytes(), self.at);
     }
 
     /// Notes the letter case of the current element, which is read and not set aside.
@@ -570,15 +686,12 @@ impl<'t, 's> Xml<'t, 's> {
         self.state.path.push(start + 1..start + 1 + name.text.len());
         let lang = if attributes.is_empty() { None } else { self.attributes(attributes)? };
         let (prefix, local) = name.split();
-        let declaration =
-            if self.state.declarations.is_empty() { None } else { self.state.declaration(prefix) };
-        let is_ours = self.is_ours(prefix, declaration);
+        let Namespace { declaration, is_ours } = self.state.resolve(prefix);
         Ok(Element {
             name: if name.has_upper_case() { lower_case(local) } else { local },
             is_ours,
             lang,
             declaration,
-            start,
         })
     }
 
@@ -605,9 +718,7 @@ impl<'t, 's> Xml<'t, 's> {
         if !is_closed {
             return Err(self.malformed("end tag of another element"));
         }
-        if !self.state.declarations.is_empty() {
-            self.state.undeclare();
-        }
+        self.state.undeclare();
         Ok(())
     }
 
@@ -620,6 +731,7 @@ impl<'t, 's> Xml<'t, 's> {
             declared.is_ours = Some(&declared.uri) == namespace.as_ref() || is_dmarc_namespace(&declared.uri);
         }
         self.state.root = Root { prefix: name.split().0.to_owned(), namespace };
+        self.state.resolve_unprefixed();
     }
 
     /// Takes in the declarations of a start tag; gives its language.
@@ -648,13 +760,6 @@ impl<'t, 's> Xml<'t, 's> {
                 let detail = format!("{}@{name}={}", self.shown_path(), attribute.value);
                 self.state.quirks.note(QuirkCode::UnknownAttribute, detail);
             }
-        }
-    }
-
-    fn is_ours(&self, prefix: &str, declaration: Option<u32>) -> bool {
-        match self.state.declared(declaration) {
-            Some(declared) if !declared.uri.is_empty() => declared.is_ours,
-            _ => prefix.is_empty() || prefix == self.state.root.prefix,
         }
     }
 
