@@ -19,7 +19,7 @@ use self::documents::{Documents, Step, Taken};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::model::AggregateReport;
-use crate::model::aggregate::UnknownElement;
+use crate::model::aggregate::{Record, UnknownElement};
 use crate::parse::Parsed;
 use crate::quirk::{QuirkCode, Quirks};
 
@@ -44,7 +44,13 @@ pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<Aggrega
         match documents.step(rest, true) {
             Ok(Taken { step, unknown, len }) => {
                 match step {
-                    Some(Step::Record(record)) => assembly.report.records.push(record),
+                    Some(Step::Record(record)) => {
+                        let records = &mut assembly.report.records;
+                        if records.is_empty() {
+                            records.reserve(records_in(rest, len));
+                        }
+                        records.push(record);
+                    }
                     Some(step) => assembly.take(step, unknown, &documents),
                     None => {}
                 }
@@ -54,6 +60,11 @@ pub fn parse<'a>(payload: &'a str, limits: &Limits) -> Vec<Result<Parsed<Aggrega
         }
     }
     assembly.ready.into()
+}
+
+/// About how many records `text` holds if each takes `len` bytes of it, but no more than there are bytes for.
+fn records_in(text: &str, len: usize) -> usize {
+    text.len() / len.max(size_of::<Record<'_>>())
 }
 
 /// What the steps of a payload make up.

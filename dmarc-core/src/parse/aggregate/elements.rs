@@ -364,6 +364,10 @@ impl<'t> Elements<'t, '_> {
 
     fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
         Limits::check("results", list.len() as u64 + 1, self.xml.state.limits.results)?;
+        if list.capacity() == 0 {
+            // Nearly all lists have one item, and items are large.
+            list.reserve_exact(1);
+        }
         list.push(item);
         Ok(())
     }
