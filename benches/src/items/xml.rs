@@ -70,14 +70,14 @@ impl Draft {
     fn new(n: u64) -> Self {
         let mixed = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
         let [_, a, b, c] = u32::try_from(mixed & 0x1_FFFF).unwrap_or_default().to_be_bytes();
-        let word = |bit: u64| if mixed >> bit & 3 == 0 { "fail" } else { "pass" };
+        let word = |bit: u64| if (mixed >> bit).is_multiple_of(4) { "fail" } else { "pass" };
         Self {
             ip: Ipv4Addr::new(198, 18 + a, b, c),
             count: 1 + (mixed >> 17) % 97,
             dkim: word(24),
             spf: word(26),
-            is_signed_twice: mixed >> 28 & 3 == 0,
-            is_forwarded: mixed >> 30 & 15 == 0,
+            is_signed_twice: (mixed >> 28).is_multiple_of(4),
+            is_forwarded: (mixed >> 30).is_multiple_of(16),
             n,
         }
     }

@@ -9,6 +9,7 @@ use super::Pass;
 use crate::items::Input;
 use crate::totals::Totals;
 
+#[expect(clippy::unnecessary_wraps, reason = "every reader looks like this, and most can fail")]
 pub(super) fn xml(input: &Input, pass: Pass) -> Result<Totals> {
     let tags = black_box(memchr_iter(b'<', &input.bytes).count());
     let records = match pass {

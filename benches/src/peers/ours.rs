@@ -51,6 +51,7 @@ pub(super) fn mail(input: &Input, pass: Pass) -> Result<Totals> {
 }
 
 /// The same, one record after the other.
+#[expect(clippy::unnecessary_wraps, reason = "every reader looks like this, and most can fail")]
 pub(super) fn mail_stream(input: &Input, pass: Pass) -> Result<Totals> {
     let mut sum = Sum { pass, totals: Totals::default() };
     dmarc_core::stream(&input.bytes, &LIMITS, &mut sum);
