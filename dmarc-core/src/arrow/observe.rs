@@ -17,7 +17,7 @@ use foldhash::fast::RandomState;
 use super::check_batch;
 use super::column::{TextColumns, TextStructColumn, column, known, primitive, schema_error, seconds, trust};
 use crate::domain::organizational;
-use crate::findings::observed::{Counted, Observations, Observed, ReportId, ReportRest};
+use crate::findings::observed::{Counted, Observations, Observed, PolicyWords, ReportId, ReportRest};
 use crate::findings::signals::{Signals, SignalsBuilder};
 use crate::model::aggregate::DateRange;
 use crate::record::Selection;
@@ -25,13 +25,16 @@ use crate::record::Selection;
 /// The columns of aggregate batches that [`Observations::add_batch`] looks at: those of Parquet, where a list has its items
 /// below `list.item`. `origin`, which is large, is not among them: it is for whoever asks for it, see
 /// [`Findings::name_origins`](crate::findings::Findings::name_origins).
-pub const OBSERVED_COLUMNS: [&str; 22] = [
+pub const OBSERVED_COLUMNS: [&str; 25] = [
     "reporter",
     "report_id",
     "begin",
     "end",
     "policy_domain",
     "policy_p",
+    "policy_sp",
+    "policy_np",
+    "policy_testing",
     "source_ip",
     "message_count",
     "is_delivered",
@@ -84,8 +87,10 @@ impl Observations {
 /// The columns of a batch.
 struct Rows<'a> {
     policy_domain: TextColumns<'a, 1>,
-    /// `report_id`, `reporter`, `trust`, `policy_p`.
-    report: TextColumns<'a, 4>,
+    /// `report_id`, `reporter`, `trust`.
+    report: TextColumns<'a, 3>,
+    /// `policy_p`, `policy_sp`, `policy_np`, `policy_testing`.
+    policy: TextColumns<'a, 4>,
     period: [&'a TimestampMicrosecondArray; 2],
     source_ip: &'a StringArray,
     message_count: &'a UInt64Array,
@@ -109,7 +114,8 @@ impl<'a> Rows<'a> {
         let time = |name| column(batch, name, |column| column.as_primitive_opt::<TimestampMicrosecondType>());
         Ok(Self {
             policy_domain: TextColumns::new(batch, ["policy_domain"])?,
-            report: TextColumns::new(batch, ["report_id", "reporter", "trust", "policy_p"])?,
+            report: TextColumns::new(batch, ["report_id", "reporter", "trust"])?,
+            policy: TextColumns::new(batch, ["policy_p", "policy_sp", "policy_np", "policy_testing"])?,
             period: [time("begin")?, time("end")?],
             source_ip: column(batch, "source_ip", |column| column.as_string_opt())?,
             message_count: column(batch, "message_count", |column| column.as_primitive_opt::<UInt64Type>())?,
@@ -195,7 +201,8 @@ impl<'a> Rows<'a> {
 
     fn read_report(&self, row: usize, policy_domain: &str) -> Result<(ReportId, ReportRest), ArrowError> {
         let [begin, end] = self.period.map(|column| seconds(column, row));
-        let [report_id, reporter, word, policy] = self.report.row(row);
+        let [report_id, reporter, word] = self.report.row(row);
+        let [p, sp, np, testing] = self.policy.row(row).map(|word| word.unwrap_or_default().to_owned());
         let id = ReportId {
             period: DateRange::new(known(begin, "begin")?, known(end, "end")?),
             reporter: known(reporter, "reporter")?.to_owned(),
@@ -205,7 +212,7 @@ impl<'a> Rows<'a> {
         let rest = ReportRest {
             origin: String::new(),
             trust: trust(known(word, "trust")?)?,
-            policy: policy.unwrap_or_default().to_owned(),
+            policy: PolicyWords { p, sp, np, testing },
         };
         Ok((id, rest))
     }
