@@ -159,7 +159,7 @@ impl World {
     fn policy(mut self, policy: &str) -> Self {
         let last = Arc::clone(&self.records.last().unwrap().report);
         for record in self.records.iter_mut().filter(|record| record.report == last) {
-            Arc::make_mut(&mut record.report).policy = policy.to_owned();
+            policy.clone_into(&mut Arc::make_mut(&mut record.report).policy);
         }
         self
     }

@@ -437,7 +437,7 @@ impl Observed {
                 .or_insert_with(|| DayTotals { day: report.totals.day, ..DayTotals::default() })
                 .take(report.totals);
         }
-        let [policy, policy_sp, policy_np, policy_testing] = self.policy();
+        let [policy, sp, np, testing] = self.policy();
         let reporters: HashSet<u32> = self.reports.iter().map(|report| report.reporter).collect();
         DomainSummary {
             domain: self.name.clone(),
@@ -449,9 +449,9 @@ impl Observed {
             reports: self.reports.len() as u64,
             reporters: reporters.len() as u64,
             policy,
-            policy_sp,
-            policy_np,
-            policy_testing,
+            policy_sp: sp,
+            policy_np: np,
+            policy_testing: testing,
             days: days.into_values().collect(),
         }
     }
