@@ -45,7 +45,9 @@ fn report(policy_domain: &str, rows: &[String]) -> Vec<FlatRecord> {
 /// What becomes of all of it, with hosts of that name.
 fn simulated(records: &[FlatRecord], candidate: &Candidate, name: &HostName) -> Vec<Simulated> {
     let mut observations = Observations::default();
-    records.iter().for_each(|record| observations.add(record));
+    for record in records {
+        observations.add(record);
+    }
     let host = |_: IpAddr| HostFacts::new(false, name.clone());
     observations.domains().flat_map(|observed| simulate(observed, &Known::new(&host), candidate)).collect()
 }
