@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dmarc_core::Limits;
 use dmarc_core::findings::{Class, Evidence, Finding, HostFacts, HostName, Input, Severity, find};
+use dmarc_core::model::aggregate::{Disposition, Testing};
 use dmarc_core::record::{FlatRecord, Trust, flatten};
 
 const DAY: i64 = 86_400;
@@ -433,6 +434,24 @@ fn caps_its_confidence_where_no_mail_of_a_report_was_verified() {
     assert!(confidence(Trust::Unverified) <= 60);
     assert!(confidence(Trust::Verified) > 60);
     assert_eq!(confidence(Trust::Verified), confidence(Trust::TrustedAuthres));
+}
+
+#[test]
+fn says_what_the_record_asks_for_below_the_domain_and_whether_it_is_tested() {
+    let mut records = days(0..10, &[Row::own()]);
+    let policy = |records: &[FlatRecord]| {
+        let domain = find(&Input::new(records, &nameless)).domains.remove(0);
+        [domain.policy, domain.policy_sp, domain.policy_np, domain.policy_testing]
+    };
+    assert_eq!(policy(&records), ["none", "", "", ""]);
+    // A reporter of the older format knows nothing of `np` and `t`.
+    for record in records.iter_mut().filter(|record| record.report.reporter == "a.example") {
+        let facts = Arc::make_mut(&mut record.report);
+        facts.policy_published.sp = Some(Disposition::Quarantine);
+        facts.policy_published.np = Some(Disposition::Reject);
+        facts.policy_published.testing = Some(Testing::Yes);
+    }
+    assert_eq!(policy(&records), ["none", "quarantine", "reject", "y"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use foldhash::fast::RandomState;
 use super::check_batch;
 use super::column::{TextColumns, TextStructColumn, column, known, primitive, schema_error, seconds, trust};
 use crate::domain::organizational;
-use crate::findings::observed::{Counted, Observations, Observed, ReportId, ReportRest};
+use crate::findings::observed::{Counted, Observations, Observed, PolicyWords, ReportId, ReportRest};
 use crate::findings::signals::{Signals, SignalsBuilder};
 use crate::model::aggregate::DateRange;
 use crate::record::Selection;
@@ -24,13 +24,16 @@ use crate::record::Selection;
 /// The columns of aggregate batches that [`Observations::add_batch`] looks at: those of Parquet, where a list has its items
 /// below `list.item`. `origin`, which is large, is not among them: it is for whoever asks for it, see
 /// [`Findings::name_origins`](crate::findings::Findings::name_origins).
-pub const OBSERVED_COLUMNS: [&str; 22] = [
+pub const OBSERVED_COLUMNS: [&str; 25] = [
     "reporter",
     "report_id",
     "begin",
     "end",
     "policy_domain",
     "policy_p",
+    "policy_sp",
+    "policy_np",
+    "policy_testing",
     "source_ip",
     "message_count",
     "is_delivered",
@@ -50,7 +53,8 @@ pub const OBSERVED_COLUMNS: [&str; 22] = [
 ];
 
 /// What is looked at of each report.
-const REPORT: [&str; 4] = ["report_id", "reporter", "trust", "policy_p"];
+const REPORT: [&str; 3] = ["report_id", "reporter", "trust"];
+const POLICY: [&str; 4] = ["policy_p", "policy_sp", "policy_np", "policy_testing"];
 /// Which of these is the reporter.
 const REPORTER: usize = 1;
 /// What is looked at of each item of a list.
@@ -90,7 +94,8 @@ impl Observations {
 /// The columns of a batch.
 struct Rows<'a> {
     policy_domain: TextColumns<'a, 1>,
-    report: TextColumns<'a, 4>,
+    report: TextColumns<'a, 3>,
+    policy: TextColumns<'a, 4>,
     begin: &'a TimestampMicrosecondArray,
     end: &'a TimestampMicrosecondArray,
     source_ip: &'a StringArray,
@@ -115,6 +120,7 @@ impl<'a> Rows<'a> {
         Ok(Self {
             policy_domain: TextColumns::new(batch, ["policy_domain"])?,
             report: TextColumns::new(batch, REPORT)?,
+            policy: TextColumns::new(batch, POLICY)?,
             begin: time("begin")?,
             end: time("end")?,
             source_ip: column(batch, "source_ip", |column| column.as_string_opt())?,
@@ -196,7 +202,8 @@ impl<'a> Rows<'a> {
 
     fn read_report(&self, row: usize, policy_domain: &str) -> Result<(ReportId, ReportRest), ArrowError> {
         let (begin, end) = (seconds(self.begin, row), seconds(self.end, row));
-        let [report_id, reporter, word, policy] = self.report.row(row);
+        let [report_id, reporter, word] = self.report.row(row);
+        let [p, sp, np, testing] = self.policy.row(row).map(|word| word.unwrap_or_default().to_owned());
         let id = ReportId {
             period: DateRange::new(known(begin, "begin")?, known(end, "end")?),
             reporter: known(reporter, "reporter")?.to_owned(),
@@ -206,7 +213,7 @@ impl<'a> Rows<'a> {
         let rest = ReportRest {
             origin: String::new(),
             trust: trust(known(word, "trust")?)?,
-            policy: policy.unwrap_or_default().to_owned(),
+            policy: PolicyWords { p, sp, np, testing },
         };
         Ok((id, rest))
     }

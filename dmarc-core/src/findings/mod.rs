@@ -309,6 +309,15 @@ pub struct DomainSummary {
     /// The requested policy `p` that most of those found who reported about the domain itself in its last days; empty if nobody
     /// did.
     pub policy: String,
+    /// The same of `sp`; empty if nobody says, for then it is as `policy`.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "String::is_empty"))]
+    pub policy_sp: String,
+    /// The same of `np`; empty if nobody says, for then it is as `policy_sp`.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "String::is_empty"))]
+    pub policy_np: String,
+    /// The same of `t`: `y` where the owner tests, and each policy is taken for the next weaker one; empty if nobody says.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "String::is_empty"))]
+    pub policy_testing: String,
     /// The same by day, sorted, up to the [newest](Observed::newest_day) one; days without a record are left out. Not serialized.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub days: Vec<DayTotals>,

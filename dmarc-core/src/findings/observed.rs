@@ -17,8 +17,8 @@ use super::newest::{is_believable, newest_day};
 use super::signals::Signals;
 use super::{DayTotals, DomainSummary, weights};
 use crate::domain::organizational;
-use crate::model::aggregate::DateRange;
-use crate::record::{FlatRecord, Trust};
+use crate::model::aggregate::{DateRange, Disposition};
+use crate::record::{FlatRecord, ReportFacts, Trust};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -115,8 +115,30 @@ pub(crate) struct ReportId {
 pub(crate) struct ReportRest {
     pub(crate) origin: String,
     pub(crate) trust: Trust,
-    /// The requested policy `p`; empty where absent.
-    pub(crate) policy: String,
+    pub(crate) policy: PolicyWords,
+}
+
+/// The policy that a report found; each word is empty where absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PolicyWords {
+    pub(crate) p: String,
+    pub(crate) sp: String,
+    pub(crate) np: String,
+    pub(crate) testing: String,
+}
+
+impl PolicyWords {
+    fn of(facts: &ReportFacts) -> Self {
+        let policy = &facts.policy_published;
+        let word =
+            |word: Option<&Disposition<'_>>| word.map(|word| word.as_str().to_owned()).unwrap_or_default();
+        Self {
+            p: facts.policy.clone(),
+            sp: word(policy.sp.as_ref()),
+            np: word(policy.np.as_ref()),
+            testing: policy.testing.as_ref().map(|word| word.as_str().to_owned()).unwrap_or_default(),
+        }
+    }
 }
 
 /// A report, as rows refer to it.
@@ -255,7 +277,7 @@ impl Observed {
             report_id: facts.report_id.clone(),
             policy_domain: facts.policy_domain.clone(),
         };
-        let (origin, policy) = (facts.origin.clone(), facts.policy.clone());
+        let (origin, policy) = (facts.origin.clone(), PolicyWords::of(facts));
         let report = self.report(id, ReportRest { origin, trust: facts.trust, policy });
         let signals = Signals::of(record, &self.name);
         let cause = self.cause(&record.header_from, signals);
@@ -422,6 +444,7 @@ impl Observed {
                 .or_insert_with(|| DayTotals { day: report.totals.day, ..DayTotals::default() })
                 .take(report.totals);
         }
+        let [policy, sp, np, testing] = self.policy();
         let reporters: HashSet<u32> = self.reports.iter().map(|report| report.reporter).collect();
         DomainSummary {
             domain: self.name.clone(),
@@ -433,7 +456,10 @@ impl Observed {
             records: self.reports.iter().map(|report| report.records).sum(),
             reports: self.reports.len() as u64,
             reporters: reporters.len() as u64,
-            policy: self.policy().to_owned(),
+            policy,
+            policy_sp: sp,
+            policy_np: np,
+            policy_testing: testing,
             days: days.into_values().collect(),
         }
     }
@@ -501,39 +527,56 @@ impl Observed {
         domains.filter(|domain| *domain != self.name).collect()
     }
 
-    /// The policy that most of those found who reported about the domain itself in its last days; empty if nobody did. Where as
-    /// many found another, the one that was found more often before, and then the weaker one: a policy that is called weaker
-    /// than it is does no harm.
-    fn policy(&self) -> &str {
+    /// The policy that those found who reported about the domain itself in its last days: `p`, `sp`, `np` and `t`, each as most
+    /// say who say anything of it; empty if nobody does.
+    fn policy(&self) -> [String; 4] {
         let own = || {
-            let all = self.ids.values.iter().zip(&self.reports);
-            all.filter(|(id, report)| id.policy_domain == self.name && is_believable(report.period))
+            let all = self.ids.values.iter().map(AsRef::as_ref).zip(&self.reports);
+            all.filter(|(id, report): &(&ReportId, _)| {
+                id.policy_domain == self.name && is_believable(report.period)
+            })
         };
-        let Some(newest) = newest_day(own().map(|(_, report)| (report.reporter, report.period))) else {
-            return "";
-        };
-        let mut last: BTreeMap<u32, (&ReportId, &str)> = BTreeMap::new();
-        // Reporters that found it last, and reports.
-        let mut votes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for (id, report) in own().filter(|(_, report)| report.totals.day <= newest) {
-            let policy = report.rest.policy.as_str();
-            votes.entry(policy).or_default().1 += 1;
-            if newest - report.totals.day <= weights::AHEAD_DAYS {
-                let known = last.entry(report.reporter).or_insert((id, policy));
-                *known = (*known).max((id, policy));
-            }
-        }
-        for (_, policy) in last.into_values() {
-            votes.entry(policy).or_default().0 += 1;
-        }
-        let most = votes.into_iter().max_by_key(|(policy, votes)| (*votes, Reverse(strength(policy))));
-        most.map_or("", |(policy, _)| policy)
+        let newest = newest_day(own().map(|(_, report)| (report.reporter, report.period)));
+        let believed: Vec<(&ReportId, &KnownReport)> =
+            own().filter(|(_, report)| newest.is_some_and(|newest| report.totals.day <= newest)).collect();
+        let since = newest.unwrap_or_default() - weights::AHEAD_DAYS;
+        let words: [fn(&PolicyWords) -> &str; 4] =
+            [|policy| &policy.p, |policy| &policy.sp, |policy| &policy.np, |policy| &policy.testing];
+        words.map(|word| most_found(&believed, since, word).to_owned())
     }
 
     fn report_ref(&self, number: u32) -> Option<ReportRef<'_>> {
         let id = self.ids.get(number)?;
         self.reports.get(number as usize).map(|report| ReportRef { id, rest: &report.rest })
     }
+}
+
+/// The word that most reporters found last in the days from `since`. Where as many found another, the one that was found more
+/// often before, and then the weaker one: a policy that is called weaker than it is does no harm.
+fn most_found<'o>(
+    reports: &[(&'o ReportId, &'o KnownReport)],
+    since: i64,
+    word: fn(&PolicyWords) -> &str,
+) -> &'o str {
+    let mut last: BTreeMap<u32, (&ReportId, &str)> = BTreeMap::new();
+    // Reporters that found it last, and reports.
+    let mut votes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (id, report) in reports {
+        let found = word(&report.rest.policy);
+        if found.is_empty() {
+            continue;
+        }
+        votes.entry(found).or_default().1 += 1;
+        if report.totals.day >= since {
+            let known = last.entry(report.reporter).or_insert((id, found));
+            *known = (*known).max((id, found));
+        }
+    }
+    for (_, found) in last.into_values() {
+        votes.entry(found).or_default().0 += 1;
+    }
+    let most = votes.into_iter().max_by_key(|(found, votes)| (*votes, Reverse(strength(found))));
+    most.filter(|(_, (reporters, _))| *reporters > 0).map_or("", |(found, _)| found)
 }
 
 /// A greater value is stricter.
@@ -678,21 +721,20 @@ impl<'o> Stream<'o> {
 
     /// Messages by day; of periods that are believed only.
     pub(super) fn by_day(&self) -> &'o [DayMessages] {
-        self.days().0
+        self.data.days.get(..self.believed_days()).unwrap_or_default()
     }
 
     /// First and last day of the other periods.
     pub(super) fn implausible_days(&self) -> Option<(i64, i64)> {
-        let later = self.days().1;
+        let later = self.data.days.get(self.believed_days()..).unwrap_or_default();
         let later = later.first().zip(later.last()).map(|((first, _), (last, _))| (*first, *last));
         let all = self.data.implausible.into_iter().chain(later);
         all.reduce(|(first, last), (a, b)| (first.min(a), last.max(b)))
     }
 
-    /// Messages by day: until the newest day, and later.
-    fn days(&self) -> (&'o [DayMessages], &'o [DayMessages]) {
-        let days = &self.data.days;
-        days.split_at(days.partition_point(|(day, _)| *day <= self.newest))
+    /// How many of the days are not after the newest one.
+    fn believed_days(&self) -> usize {
+        self.data.days.partition_point(|(day, _)| *day <= self.newest)
     }
 
     pub(super) fn reporters(&self) -> impl Iterator<Item = &'o str> {
