@@ -84,7 +84,8 @@ impl Selection {
         self.domains.is_empty() || self.domains.iter().any(|domain| is_at_or_below(policy_domain, domain))
     }
 
-    pub(crate) fn is_of_any_time(&self) -> bool {
+    /// Whether it leaves out no time.
+    pub fn is_of_any_time(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
 
